@@ -30,6 +30,7 @@ SECONDS = 120
 MEMORY = 6 * 2**30
 MOST_PARAMETERS = 100_000_000
 WIDTH, HEADS, INSIDE = 48, 4, 12
+START = 0  # of a decoder
 SIZES: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "word_embed_proj_dim"), WIDTH),
     **dict.fromkeys(("lru_width", "attention_hidden_size", "embedding_size", "emb_dim"), WIDTH),
@@ -68,7 +69,12 @@ SIZES: dict[str, Any] = {
     **{"qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": INSIDE},
     **dict.fromkeys(("head_dim", "rotary_dim", "query_pre_attn_scalar", "swa_head_dim"), INSIDE),
     **dict.fromkeys(("d_kv", "d_head", "dim_head", "kv_channels", "linear_head_dim"), INSIDE),
-    **{"sliding_window": 16, "first_k_dense_replace": 1, "qk_head_dim": INSIDE},
+    **{
+        "sliding_window": 16,
+        "attention_window": 16,
+        "first_k_dense_replace": 1,
+        "qk_head_dim": INSIDE,
+    },
     **{"mamba_n_heads": 4, "mamba_d_head": 24, "mamba_d_state": 8, "mamba_expand": 2},
     **{"mamba_num_heads": 4, "mamba_head_dim": 24, "ssm_state_size": 8, "state_size": 8},
     **{"mamba_dt_rank": 3, "time_step_rank": 3, "mamba_headdim": 24, "n_mamba_heads": 4},
@@ -90,6 +96,7 @@ _INDEXED = {
 }
 OWN: dict[str, dict[str, Any]] = {
     "gpt_neo": {"num_layers": 4, "attention_types": [[["global", "local"], 2]], "window_size": 16},
+    "encoder-decoder": {"decoder": {"is_decoder": True, "add_cross_attention": True}},
     "granitemoehybrid": {
         "num_hidden_layers": 3,
         "layer_types": ["linear_attention", "full_attention", "linear_attention"],
@@ -145,6 +152,8 @@ def small(base: Any, words: int, own: dict[str, Any], *, filled: bool = False) -
     changes |= _per_layer(base, changes)
     if hasattr(base, "vocab_size"):
         changes |= {"vocab_size": words, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 3}
+    if getattr(base, "is_encoder_decoder", False):
+        changes["decoder_start_token_id"] = START
     for name in ("vocab_size_per_layer_input", "unpadded_vocab_size", "decoder_vocab_size"):
         if _value(base, name):
             changes[name] = words
@@ -360,8 +369,9 @@ def _scores(model: Any, tokenizer: Any, request: Any) -> list[float]:
         if model.config.is_encoder_decoder:
             prompt = tokenizer(request.text, return_tensors="pt").input_ids
             labels = tokenizer(choice, add_special_tokens=False, return_tensors="pt").input_ids
+            fed = torch.cat([labels.new_tensor([[START]]), labels[:, :-1]], dim=1)
             with torch.no_grad():
-                loss = model(input_ids=prompt, labels=labels).loss
+                loss = model(input_ids=prompt, decoder_input_ids=fed, labels=labels).loss
             found.append(-float(loss) * labels.shape[1])
             continue
         n = len(tokenizer(request.text).input_ids)
@@ -384,6 +394,7 @@ def _written(model: Any, tokenizer: Any, request: Any) -> str:
             attention_mask=torch.ones_like(ids),
             max_new_tokens=request.max_tokens,
             do_sample=False,
+            num_beams=1,
         )
     new = all_ids[0] if model.config.is_encoder_decoder else all_ids[0, ids.shape[1] :]
     return str(tokenizer.decode(new, skip_special_tokens=True))

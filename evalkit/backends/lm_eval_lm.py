@@ -21,7 +21,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evalkit.backends.hf.chat import refuse_chance, refuse_growth, whole_conversation
+from evalkit.backends.hf.chat import whole_conversation
+from evalkit.backends.hf.rendering import refuse_chance, refuse_growth
 from evalkit.errors import BackendError, ExtraMissingError, first_line
 from evalkit.records import Ask, ModelSpec, Request, Response, digest
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "before_answer",
     "cut_at",
     "has_marks",
     "joined_reasoning",
@@ -96,6 +97,15 @@ def opened_by(prompt: str) -> str:
         if not prompt[found.end() :].strip():
             return found[0]
     return ""
+
+
+def before_answer(text: str) -> bool:
+    """Return whether a text is nothing but marks that stand before an answer.
+
+    >>> before_answer("<|START_RESPONSE|>"), before_answer("<|assistant|>"), before_answer(" ")
+    (True, False, True)
+    """
+    return not _AROUND.sub("", _CLOSE.sub("", _OPEN.sub("", text))).strip()
 
 
 def has_marks(template: str) -> bool:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -66,6 +67,7 @@ class ShownProgress:
         self._once_before = self._once = 0.0
         self._open: dict[str, int] = {}
         self._paid = self._unpaid = 0
+        self._marks: deque[tuple[float, int, int]] = deque()
         self._over = threading.Event()
         self.waits = False
         self._cell = None if self.quiet or as_json else notebook_line()
@@ -127,6 +129,7 @@ class ShownProgress:
         self._over.set()  # of an earlier beginning
         self._total, self._done, self._stored, self._began = total, stored, stored, time.monotonic()
         self._paid = 0
+        self._marks = deque([(0.0, 0, 0)])
         self._once_before = self._once = self._proving()
         if self.quiet:
             return
@@ -200,6 +203,10 @@ class ShownProgress:
         self._paid, self._unpaid = self._paid + cost, self._unpaid - cost
         self._computed = dict(self._stats()).get("computed") if self._stats is not None else None
         self._once = self._proving()
+        rated = self._rated()
+        self._marks.append((rated, self._paid, self._done - self._stored))
+        while len(self._marks) > 2 and self._marks[1][0] <= rated / 2:
+            self._marks.popleft()
         if self.quiet:
             return
         if self._bar is not None:
@@ -219,12 +226,6 @@ class ShownProgress:
         """
         seconds = time.monotonic() - self._began
         asked = self._done - self._stored
-        rated = seconds - (self._once - self._once_before)
-        left: float = self._total - self._done
-        if self._paid and left:
-            told = asked + len(self._open)  # requests whose letters are known
-            unknown = max(0.0, left - len(self._open)) * (self._paid + self._unpaid) / told
-            left = (self._unpaid + unknown) * asked / self._paid
         return {
             "done": self._done,
             "total": self._total,
@@ -236,8 +237,28 @@ class ShownProgress:
             "saved": round(1 - self._computed / self._naive, 4)
             if self._computed and self._naive
             else None,
-            "seconds_left": round(left * rated / asked, 1) if asked else None,
+            "seconds_left": self._seconds_left(asked),
         }
+
+    def _seconds_left(self, asked: int) -> float | None:
+        """Seconds for what is left, at the pace of the later half of the time so far: the machine
+        and the prompts change. None before anything was asked.
+        """
+        if not asked or not self._marks:
+            return None
+        since, paid, then = self._marks[0]
+        left, spent = float(self._total - self._done), asked - then
+        if self._paid > paid and left:
+            told = asked + len(self._open)  # requests whose letters are known
+            unknown = max(0.0, left - len(self._open)) * (self._paid + self._unpaid) / told
+            left, spent = self._unpaid + unknown, self._paid - paid
+        if not spent:
+            return None
+        return round(left * (self._rated() - since) / spent, 1)
+
+    def _rated(self) -> float:
+        """Seconds since the beginning without those of a start-up proof."""
+        return time.monotonic() - self._began - (self._once - self._once_before)
 
     def _proving(self) -> float:
         """Seconds that the engine spent on its start-up proof,

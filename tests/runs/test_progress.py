@@ -240,3 +240,23 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_time_left_follows_the_later_half(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten requests took 40 s beside other work and ten 10 s without it: the other 20 take 20 s,
+    not 50.
+    """
+    progress = ShownProgress(quiet=False, label="toy")
+    progress.begin(total=40, stored=0)
+    for seconds in (*[4.0] * 10, *[1.0] * 10):
+        clock[0] += seconds
+        progress.advance([Response(key=str(clock[0]), text="x", prompt_tokens=5)])
+    half = progress.state()["seconds_left"]
+    for _ in range(10):
+        clock[0] += 1.0
+        progress.advance([Response(key=str(clock[0]), text="x", prompt_tokens=5)])
+
+    assert 20.0 < half < 50.0
+    assert progress.state()["seconds_left"] == pytest.approx(10.0, abs=5.0)

@@ -8,24 +8,22 @@ documents, pictures, several turns.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
-from evalkit.backends.hf.rendering import bounded, refusals
+from evalkit.backends.hf.rendering import bounded, refusals, refuse_chance, refuse_growth
 from evalkit.backends.template_kwargs import as_json, given_to, refuse_unread
 from evalkit.errors import BackendError
-from evalkit.records.reasoning import has_marks, opened_by
+from evalkit.records.reasoning import before_answer, has_marks, opened_by
 
 __all__ = [
     "PINNED",
     "Chat",
     "has_template",
     "pinned",
-    "refuse_chance",
-    "refuse_growth",
     "whole",
     "whole_conversation",
 ]
@@ -51,7 +49,6 @@ _CODES = {
     **{"F": "2024-07-26", "T": "12:00:00", "R": "12:00", "r": "12:00:00 PM", "s": "1721995200"},
 }
 """Format codes of `strftime` at that moment, in UTC and the C locale."""
-_CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
 MOST_TEMPLATE = 10**6
 """Longest template."""
 _USER, _ASSISTANT = "Name the third letter.", "It is C"
@@ -63,56 +60,6 @@ def pinned(template: str) -> str:
         return template
     steps = "".join(f"|replace('%{code}', '{text}')" for code, text in _CODES.items())
     return f"{{% macro strftime_now(format) %}}{{{{ format{steps} }}}}{{% endmacro %}}{template}"
-
-
-def refuse_chance(template: str) -> None:
-    """Refuse a template that draws at random.
-
-    Raises
-    ------
-    BackendError
-        When it does.
-    """
-    if found := _CHANCE.search(template):
-        raise BackendError(
-            f"chat template: {found.group().strip('| ')!r} gives other text every time, "
-            "so answers could not be repeated. Use another --chat-template."
-        )
-
-
-def refuse_growth(template: str) -> None:
-    """Refuse powers, products of two unknowns and rounding to places in a template.
-
-    Python computes with whole numbers of any length and lets nothing break in meanwhile, so they
-    may have no end that a time limit could see.
-
-    Raises
-    ------
-    BackendError
-        When there is one.
-    """
-    import jinja2
-
-    try:
-        tokens = [
-            (kind, value)
-            for _, kind, value in jinja2.Environment().lex(template)
-            if kind not in ("whitespace", "comment")
-        ]
-    except jinja2.TemplateSyntaxError:
-        return  # said when it is rendered
-    known = ("integer", "float", "string")
-    for place, (kind, value) in enumerate(tokens):
-        around = [tokens[at][0] for at in (place - 1, place + 1) if 0 <= at < len(tokens)]
-        starred = kind == "operator" and value == "*" and not {*around} & {*known}
-        rounded = (kind, value) == ("name", "round") and ("operator", "(") in tokens[place + 1 :][
-            :1
-        ]
-        if starred or rounded or (kind, value) == ("operator", "**"):
-            raise BackendError(
-                f"chat template: computes with {value!r}, whose numbers may have no end. "
-                "Use another --chat-template."
-            )
 
 
 def whole(rendered: str, system: str, text: str) -> bool:
@@ -229,15 +176,21 @@ class Chat:
         """
         told = given_to(self._variables)
         read = "Texts are kept with their thoughts and read behind them."
-        if self.before_answers:
+        taken, put = self._place
+        marks = self._between if taken else put
+        if has_marks(marks):
             told.append(
-                "The chat template marks thoughts: choices are scored behind "
-                f"{self.before_answers!r}, where an answer without thoughts begins. {read}"
+                f"The chat template marks thoughts: choices are scored behind {marks!r}, "
+                f"where an answer without thoughts begins. {read}"
             )
-        elif self.opening:
+        elif self.opening and not taken:
             told.append(
                 f"The chat template opens every answer with {self.opening}: choices are scored "
                 f"where the model would think, not where it would answer. {read}"
+            )
+        elif marks.strip():
+            told.append(
+                f"The chat template has {marks!r} before an answer: choices are scored behind it."
             )
         return told
 
@@ -250,9 +203,17 @@ class Chat:
             found.append(f"template given {as_json(self._variables)}")
         if self.turn_end is not None and self.turn_end != end:
             found.append(f"turn ends with {self.turn_end}")
-        if self.before_answers:
-            found.append(f"choices behind {self.before_answers!r}")
+        taken, put = self._place
+        if put:
+            found.append(f"choices behind {put!r}{f' in place of {taken!r}' if taken else ''}")
+        if (put or self._apply([{"role": "user", "content": _USER}])).endswith(" "):
+            found.append("a blank before an answer is the choice's")
         return found
+
+    def before_choice(self, sent: str) -> str:
+        """Return a rendered prompt up to the place where the template has an answer."""
+        taken, put = self._place
+        return sent.removesuffix(taken) + put
 
     def probe(self) -> tuple[str, list[int]]:
         """Return a small conversation as text, and the ids that the tokenizer's own encoding
@@ -295,22 +256,33 @@ class Chat:
         return opened_by(self._apply([{"role": "user", "content": _USER}]))
 
     @cached_property
-    def before_answers(self) -> str:
-        r"""Return the marks that the template puts before an answer without thoughts;
-        empty for none.
-
-        What stands between a prompt and an answer in a conversation that holds both, such as
-        ``<think>\n\n</think>\n\n``: there a choice belongs, and not where thoughts would begin.
-        """
+    def _between(self) -> str:
+        """What stands between a prompt and an answer in a conversation that holds both."""
         user = {"role": "user", "content": _USER}
-        answered = [user, {"role": "assistant", "content": _ASSISTANT}]
         try:
-            prompt, whole_turn = self._apply([user]), self._apply(answered, answers=False)
+            turns = self._apply([user, {"role": "assistant", "content": _ASSISTANT}], answers=False)
         except refusals():
             return ""
-        before = whole_turn.rpartition(_ASSISTANT)[0]
-        between = before[len(prompt) :] if before.startswith(prompt) else ""
-        return between if has_marks(between) else ""
+        return turns.rpartition(_ASSISTANT)[0].rpartition(_USER)[2]
+
+    @cached_property
+    def _place(self) -> tuple[str, str]:
+        r"""What goes from the end of a prompt, and what comes there, before a choice.
+
+        In a conversation an answer stands behind marks, such as ``<think>\n\n</think>\n\n`` or
+        ``<|START_RESPONSE|>``, or behind a blank; thoughts that a prompt opens are not open there.
+        """
+        if not self._between:
+            return "", ""
+        user = {"role": "user", "content": _USER}
+        prompt, closed = self._apply([user]), self._apply([user], answers=False)
+        prompt, opens = prompt.rpartition(_USER)[2], prompt != closed
+        alike = zip(prompt, self._between, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))
+        taken, put = prompt[shared:], self._between[shared:]
+        # a template that begins no answer has its whole head of a turn there
+        shown = opens or before_answer(put)
+        return (taken, put) if shown and (not taken or (self.opening and put.strip())) else ("", "")
 
     @cached_property
     def turn_end(self) -> int | None:

@@ -224,7 +224,7 @@ class Encoder:
             sent = self._chat.render(request.system, text)
             told = any(map(has_marks, request.continuations))
             answer_follows = sent is not None and request.kind == "choice" and not told
-            return f"{sent}{self._chat.before_answers}" if answer_follows else sent
+            return self._chat.before_choice(sent) if answer_follows else sent
         return f"{request.system}\n\n{text}" if request.system else text
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
@@ -261,8 +261,9 @@ class Encoder:
         contexts, moved = [], []
         for request, rendered in zip(requests, sent, strict=True):
             text = rendered or ""
-            moves = request.kind == "choice" and self._chat is None
-            context = text.rstrip() if moves else text
+            context = text
+            if request.kind == "choice":
+                context = text.rstrip() if self._chat is None else text.rstrip(" ")
             contexts.append(context)
             moved.append(self._continuations(request, text[len(context) :]))
         unique = list(dict.fromkeys(context for context in contexts if context))

@@ -1,8 +1,8 @@
 """Greedy decoding by the library's own loop, for models that need more than the likeliest token.
 
-Prompts of equal length go together, so that nothing is padded, unless the library writes rows side
-by side otherwise than alone (RWKV). The loop runs in a thread, so that rows are handed on while
-others are still written. Not handled here: stored prefixes.
+Prompts of equal length and limit go together, so that nothing is padded, unless the library writes
+rows side by side otherwise than alone (RWKV). The loop runs in a thread, so that rows are handed on
+while others are still written. Not handled here: stored prefixes.
 """
 
 from __future__ import annotations
@@ -129,8 +129,11 @@ class LibraryGreedy:
                 "which draws no answers here (its type, or its generation_config.json, "
                 "asks for that loop). Leave --temperature out."
             )
-        order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
-        for _, group in groupby(order, key=lambda i: len(works[i].context)):
+
+        def alike(row: int) -> tuple[int, int]:  # some settings force the last token there may be
+            return len(works[row].context), requests[row].max_tokens
+
+        for _, group in groupby(sorted(range(len(works)), key=alike), key=alike):
             rows = list(group)
             together = len(rows) == 1 or self._side_by_side([works[i].context for i in rows[:2]])
             for part in [rows] if together else [[row] for row in rows]:
@@ -199,7 +202,9 @@ class LibraryGreedy:
         ended: SimpleQueue[Ended],
         halt: Event,
     ) -> None:
-        """Generate behind prompts of one length, and put every row into `ended` when it ends."""
+        """Generate behind prompts of one length and limit, and put every row into `ended` when it
+        ends.
+        """
         import torch
 
         stops, encoder_decoder = self._stops, self._loaded.encoder_decoder
@@ -226,13 +231,12 @@ class LibraryGreedy:
             flags = [halt.is_set() or row in told for row in range(len(works))]
             return torch.tensor(flags, device=ids.device)
 
-        most = max(request.max_tokens for request in requests)
         try:
             with torch.inference_mode():
                 ids = self._loaded.model.generate(
                     prompts,
                     attention_mask=torch.ones_like(prompts),
-                    max_new_tokens=most,
+                    max_new_tokens=requests[0].max_tokens,
                     stopping_criteria=[done],
                     output_scores=True,
                     return_dict_in_generate=True,

@@ -135,7 +135,8 @@ def positions(part: Any) -> int | None:
     """Return how many positions a model, an encoder or a decoder has learned;
     None where positions are not looked up.
     """
-    table = part.get_input_embeddings()
+    # some encoders hold their words without the library's way of asking for them (FSMT)
+    table = getattr(part, "get_input_embeddings", lambda: getattr(part, "embed_tokens", None))()
     modules = list(part.named_modules(remove_duplicate=False))
     # those beside the words' own table: a tower for pictures has positions of its own
     beside = {name.rpartition(".")[0] for name, module in modules if module is table}

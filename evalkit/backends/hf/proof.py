@@ -273,7 +273,7 @@ def _refuse_looking_ahead(loaded: Loaded, proof: Proof) -> None:
     """Raise BackendError when what a model expects behind a prompt depends on what follows
     there.
     """
-    if loaded.encoder_decoder or not loaded.head.available:
+    if not loaded.head.available:
         return
     work, model = proof.samples[0], loaded.model
     context, exact = work.context[:16], proof.reference == "float64"

@@ -1,8 +1,11 @@
-"""A rendering of a chat template with an end: bounded in time, memory and letters."""
+"""A rendering of a chat template with an end: bounded in time, memory and letters,
+without chance.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +13,7 @@ from pathlib import Path
 
 from evalkit.errors import BackendError
 
-__all__ = ["bounded", "refusals"]
+__all__ = ["bounded", "refusals", "refuse_chance", "refuse_growth"]
 
 SECONDS = 10.0
 """How long a rendering may take."""
@@ -18,6 +21,58 @@ MEMORY = 2 * 2**30
 """How much address space a rendering may add, bytes."""
 LETTERS = 10**7
 """Longest text of a rendering."""
+_CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
+
+
+def refuse_chance(template: str) -> None:
+    """Refuse a template that draws at random.
+
+    Raises
+    ------
+    BackendError
+        When it does.
+    """
+    if found := _CHANCE.search(template):
+        raise BackendError(
+            f"chat template: {found.group().strip('| ')!r} gives other text every time, "
+            "so answers could not be repeated. Use another --chat-template."
+        )
+
+
+def refuse_growth(template: str) -> None:
+    """Refuse powers, products of two unknowns and rounding to places in a template.
+
+    Python computes with whole numbers of any length and lets nothing break in meanwhile, so they
+    may have no end that a time limit could see.
+
+    Raises
+    ------
+    BackendError
+        When there is one.
+    """
+    import jinja2
+
+    try:
+        tokens = [
+            (kind, value)
+            for _, kind, value in jinja2.Environment().lex(template)
+            if kind not in ("whitespace", "comment")
+        ]
+    except jinja2.TemplateSyntaxError:
+        return  # said when it is rendered
+    known = ("integer", "float", "string")
+    for place, (kind, value) in enumerate(tokens):
+        around = [tokens[at][0] for at in (place - 1, place + 1) if 0 <= at < len(tokens)]
+        unpacks = tokens[place - 1][1] in ("(", ",")
+        starred = kind == "operator" and value == "*" and not unpacks and not {*around} & {*known}
+        rounded = (kind, value) == ("name", "round") and ("operator", "(") in tokens[place + 1 :][
+            :1
+        ]
+        if starred or rounded or (kind, value) == ("operator", "**"):
+            raise BackendError(
+                f"chat template: computes with {value!r}, whose numbers may have no end. "
+                "Use another --chat-template."
+            )
 
 
 def bounded(call: Callable[[], str]) -> str:

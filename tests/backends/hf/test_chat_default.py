@@ -49,7 +49,7 @@ def test_the_tokenizers_own_template_is_the_default(
     chatty: Path, model_dir: Callable[..., Path]
 ) -> None:
     """No choice is ``auto`` where there is a template and ``none`` where there is not."""
-    assert sent(chatty, "") == sent(chatty, "auto") == "<s>[Be kind.](user) Is it red?(assistant)"
+    assert sent(chatty, "") == sent(chatty, "auto") == "<s>[Be kind.](user) Is it red?(assistant) "
     assert sent(chatty, "none") == sent(model_dir("llama"), "") == ""
 
 
@@ -122,7 +122,7 @@ def test_a_variable_of_the_template_reaches_it_and_marks_the_run(chatty: Path) -
     request = Request(kind="choice", text="Is it red?", continuations=(" yes", " no"))
     ((bare,),), ((closed,),) = (list(one.run([Ask(request)])) for one in (plain, quick))
 
-    assert closed.sent == bare.sent + "<think></think>"
+    assert closed.sent == bare.sent.rstrip() + "<think></think>"
     assert closed.logprobs != bare.logprobs
     assert 'template given {"enable_thinking": false}' in json.loads(quick.fingerprint()["reading"])
     assert quick.notices[0] == 'The chat template gets {"enable_thinking": false}.'

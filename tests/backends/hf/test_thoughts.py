@@ -274,17 +274,6 @@ class Rendering(Words):
         return jinja2.Environment().from_string(chat_template).render(messages=messages, **given)
 
 
-def test_choices_stand_where_an_answer_without_thoughts_begins() -> None:
-    """The marks come from the template's own answered conversation;
-    without thoughts there are none.
-    """
-    plain = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
-
-    assert Chat(Rendering(), HYBRID).before_answers == "<think>-</think>"
-    assert Chat(Rendering(), HYBRID, {"enable_thinking": False}).before_answers == ""
-    assert Chat(Rendering(), plain).before_answers == ""
-
-
 def test_a_template_that_takes_texts_as_parts_gets_them_so() -> None:
     """Handed plain text it would leave every prompt out."""
     assert (
