@@ -93,12 +93,12 @@ HOSTILE = {
     "loopback": (
         "import socket\ndef f(x): socket.create_connection(('127.0.0.1', 22), 2)",
         "refused",
-        "refused",
+        "not permitted",
     ),
     "network": (
         "import socket\ndef f(x): socket.create_connection(('10.0.0.1', 80), 2)",
         "refused",
-        "unreachable",
+        "not permitted",
     ),
     "kills its tests": ("import os\ndef f(x): os.kill(os.getppid(), 9)", "exception", "no verdict"),
     "kills everything": ("import os\ndef f(x): os.kill(-1, 9)", "exception", "no verdict"),
@@ -165,7 +165,84 @@ HOSTILE = {
     "a socket without a file": (
         "import socket\ndef f(x): socket.socket(socket.AF_UNIX).connect('\\0evalkit')",
         "refused",
+        "not permitted",
+    ),
+    "the machine around this one (vsock)": (
+        "import socket\ndef f(x): socket.socket(40, 1).connect((2, 22))",
         "refused",
+        "not permitted",
+    ),
+    "memory that nobody is counted for": (
+        "import mmap, os\ndef f(x):\n held = mmap.mmap(-1, 60_000_000)\n"
+        " if os.fork() == 0: os.pause()\n held.write(bytes(60_000_000)); held.close()",
+        "refused",
+        "not permitted",
+    ),
+    "the same by a device": (
+        "import mmap, os\ndef f(x): mmap.mmap(os.open('/dev/zero', os.O_RDWR), 60_000_000)",
+        "refused",
+        "not permitted",
+    ),
+    "empty files": (
+        "import os\ndef f(x):\n n = 0\n while True:\n"
+        "  n += 1; os.close(os.open(f'/tmp/{n}', os.O_CREAT))",
+        "refused",
+        "made over",
+    ),
+    "watches on files": (
+        "import ctypes\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " if c.inotify_init() < 0: raise OSError(ctypes.get_errno(), 'no watches')",
+        "refused",
+        "no watches",
+    ),
+    "pipes filled": (
+        "import os\nkept = []\ndef f(x):\n while True: kept.append(os.pipe())",
+        "refused",
+        "Too many open files",
+    ),
+    "terminals": (
+        "import os\nkept = []\ndef f(x):\n while True: kept.append(os.openpty())",
+        "refused",
+        "Too many open files",
+    ),
+    "a program of root": (
+        "import subprocess\ndef f(x):\n"
+        " found = subprocess.run(['/usr/bin/su', '-c', 'id'], stdin=-3, capture_output=True)\n"
+        " if b'uid=0' not in found.stdout: raise OSError(1, 'no root')\n return x * x",
+        "refused",
+        "no root",
+    ),
+    "the clock": ("import time\ndef f(x): time.clock_settime(0, 0)", "refused", "not permitted"),
+    "a device of its own": (
+        "import os\ndef f(x): os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0))",
+        "refused",
+        "not permitted",
+    ),
+    "its tests' pipe, by its number": (
+        "import ctypes, os\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " got = c.syscall(438, os.pidfd_open(os.getppid()), 2, 0)\n"
+        " if got < 0: raise OSError(ctypes.get_errno(), 'not handed over')\n return x * x",
+        "refused",
+        "not handed over",
+    ),
+    "code in place of a value": (
+        "import marshal, os, sys\ndef f(x):\n"
+        " code = marshal.dumps(compile('1', 'a', 'exec'))\n"
+        " os.write(int(sys.argv[3]), len(code).to_bytes(8, 'big') + code)\n return x * x",
+        "exception",
+        "not subscriptable",
+    ),
+    "a list that holds itself": (
+        "import os, sys\ndef f(x):\n"
+        " data = b'\\xa9\\x02\\xda\\x05value\\xdb\\x01\\0\\0\\0r\\x02\\0\\0\\0'\n"
+        " os.write(int(sys.argv[3]), len(data).to_bytes(8, 'big') + data)\n return x * x",
+        "exception",
+        "nested more than 200 deep",
+    ),
+    "a value that doubles forty times": (
+        "def f(x):\n v = [0]\n for _ in range(40): v = [v, v]\n return v",
+        "timeout",
+        "ran past",
     ),
     "files without end": (
         "import os\nkept = []\ndef f(x):\n while True: kept.append(os.open('/dev/null', 0))",
@@ -258,6 +335,10 @@ TRICKS = {
     "prints that it passed": 'print(\'["passed", ""]\')\ndef f(x): return 0',
     "writes an answer of its own": "import os\nfor n in range(3, 20):\n try: os.write(n, b'passed')\n except OSError: "  # noqa: E501
     "pass\ndef f(x): return 0",
+    "modules planted beside the tests": "for n in ('math', 'json', 'marshal', 're'):\n"
+    " open(f'/home/{n}.py', 'w').write('raise SystemExit(0)')\ndef f(x): return 0",
+    "limits of its tests lowered": "import os, resource\ndef f(x):\n"
+    " resource.prlimit(os.getppid(), resource.RLIMIT_AS, (1, 1)); return 0",
     "an end by a signal": "import os\ndef f(x): os.kill(os.getpid(), 15)",
 }
 
@@ -283,6 +364,21 @@ def test_nothing_is_left_running() -> None:
 
     assert found.kind == "passed"
     assert not any(word.encode() in line for line in lines)
+
+
+@contained
+def test_event_loops_threads_and_subprocesses_are_no_attacks() -> None:
+    """What a solution may use runs: pairs of sockets, threads, pipes, another Python."""
+    text = (
+        "import asyncio, subprocess, sys\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "async def g(x): return x * x\ndef f(x):\n"
+        " line = [sys.executable, '-c', f'print({x} * {x})']\n"
+        " assert int(subprocess.run(line, capture_output=True).stdout) == x * x\n"
+        " with ThreadPoolExecutor(2) as pool: assert list(pool.map(abs, [-x])) == [abs(x)]\n"
+        " return asyncio.run(g(x))"
+    )
+
+    assert outcome(text) == Outcome(kind="passed")
 
 
 @contained

@@ -23,6 +23,8 @@ class Limits:
     """Processes and threads at once."""
     files: int = 16 * 1024 * 1024
     """Bytes of all files it writes."""
+    entries: int = 10_000
+    """Files and folders that it makes: empty ones fill memory too, and have no bytes."""
     output: int = 1024 * 1024
     """Bytes it prints."""
 

@@ -162,7 +162,23 @@ def _over(pid: int, limits: Limits) -> Outcome | None:
         return Outcome(kind="refused", said=f"started over {limits.processes} processes")
     if memory > limits.memory * 1.25:
         return Outcome(kind="memory", said=f"used over {limits.memory >> 20} MiB in all")
+    if _entries(below, limits) > limits.entries:
+        return Outcome(kind="refused", said=f"made over {limits.entries} files")
     return None
+
+
+def _entries(below: list[int], limits: Limits) -> int:
+    """Most files on one of the sandbox's own file systems; 0 where it has none."""
+    most = 0
+    for pid in below:
+        for place in ("tmp", "home", "dev/shm"):
+            with suppress(OSError):
+                found = os.statvfs(f"/proc/{pid}/root/{place}")
+                if found.f_blocks * found.f_frsize <= limits.files:
+                    most = max(most, found.f_files - found.f_ffree)
+        if most:
+            break
+    return most
 
 
 def _below(pid: int) -> tuple[list[int], int]:
