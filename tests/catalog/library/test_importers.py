@@ -246,12 +246,8 @@ def test_a_test_for_an_answer_around_a_template_is_no_part_of_it(tmp_path, test,
     """Opened in the input and closed behind the target; one that picks instances stays, and the
     template is left out.
     """
-    text = f"""
-templates:
-  t: !Template
-    jinja: '{{% if {test.replace("'", "''")} %}} Say what {{{{ context }}}} says ||| x {{% endif %}}'
-    name: guarded
-"""
+    body = f"{{% if {test} %}} Say what {{{{ context }}}} says ||| x {{% endif %}}"
+    text = f"templates:\n  t: !Template\n    jinja: '{body}'\n    name: guarded\n"
     found = import_promptsource(write(tmp_path / "templates.yaml", text), options())
 
     assert [item.text.strip() for item in found.phrasings] == ["Say what {{ context }} says"] * read
