@@ -230,6 +230,31 @@ def test_promptsource_templates_become_phrasings(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("test", "read"),
+    [
+        ('metadata.split != "test"', True),
+        ("answers.text", True),
+        ("answers.text != []", True),
+        ("answer.aliases", True),
+        ("label != -1", True),
+        ("output", True),
+        ("label == 1", False),
+        ('question == "cause"', False),
+    ],
+)
+def test_a_test_for_an_answer_around_a_template_is_no_part_of_it(tmp_path, test, read):
+    """Opened in the input and closed behind the target; one that picks instances stays, and the
+    template is left out.
+    """
+    body = f"{{% if {test} %}} Say what {{{{ context }}}} says ||| x {{% endif %}}"
+    text = f"templates:\n  t: !Template\n    jinja: '{body}'\n    name: guarded\n"
+    found = import_promptsource(write(tmp_path / "templates.yaml", text), options())
+
+    assert [item.text.strip() for item in found.phrasings] == ["Say what {{ context }} says"] * read
+    assert len(found.skipped) == 1 - read
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "templates: !!python/object/apply:os.system ['touch ran']\n",

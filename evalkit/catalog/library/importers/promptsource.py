@@ -48,8 +48,9 @@ _GUARD = re.compile(
     r"\A\s*\{%-?\s*if\b[^%]*-?%\}(?P<body>(?:(?!\{%).)*)\{%-?\s*endif\s*-?%\}\s*\Z", re.DOTALL
 )
 _LABELLED = re.compile(
-    r"\A\s*\{%-?\s*if\s+(?:answerKey|label|answer)\s*(?:!=|>=|>)\s*(?:\"\"|''|-1"
-    r"|0)\s*-?%\}(?!.*\{%-?\s*endif)",
+    r"\A\s*\{%-?\s*if\s+(?:(?:answerKey|label|answer)\s*(?:!=|>=|>)\s*(?:\"\"|''|-1|0)"
+    r"|metadata\.split\s*!=\s*(?:\"test\"|'test')|answers?\.(?:text|aliases)(?:\s*!=\s*\[\])?"
+    r"|output)\s*-?%\}(?!.*\{%-?\s*endif)",
     re.DOTALL,
 )
 """A test that the item has an answer, opened in the input and closed after the target."""
