@@ -3,7 +3,7 @@ at the start, the middle or the end.
 
 Without a file the questions are about capitals and the passages are made here, so nothing is
 downloaded; the contradicting passage names another city of the country. With ``source.local`` a
-file of open questions with retrieved passages is read, one JSON object a line: ``question``,
+file of open questions with retrieved passages is read, JSON Lines or a list: ``question``,
 ``answers``, ``ctxs: [{title, text, hasanswer}]``, as DPR writes them; there the contradicting
 passage is a useful one in which the answer was replaced by that of another question.
 
@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.catalog.files import json_lines, locate
+from evalkit.catalog.files import locate
 from evalkit.catalog.procedural.capitals import CAPITALS, PASSAGES, QUESTIONS
 from evalkit.catalog.procedural.draft import Draws
 from evalkit.catalog.readers.derived import checked_options, chosen
+from evalkit.catalog.readers.rows import table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -183,7 +184,7 @@ def _of_file(task: Task, data_dir: Path | None, split: str) -> list[_Origin]:
     """Return the questions of a file as DPR writes it."""
     rows: list[tuple[str, Mapping[str, Any]]] = []
     for path in locate(task, data_dir, split).paths:
-        rows += [(f"{path}:{line}", row) for line, row in json_lines(path)]
+        rows += [(f"{path}:{line}", row) for line, row in table_rows(path)]
     read_rows = [_row(where, row) for where, row in rows]
     return [_origin(number, read_rows, rows[number][0]) for number in range(len(read_rows))]
 
