@@ -21,15 +21,17 @@ __all__ = ["METHODS", "NUMBERS", "command", "values"]
 _WHICH = "Checkpoints"
 _HOW = "Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
 _GREEDY = "Greedy soup"
-NUMBERS = ("alpha", "scale", "density", "rank", "decay", "seed")
+NUMBERS = ("alpha", "scale", "density", "gamma", "rank", "decay", "seed")
 METHODS = (
     "interpolate",
+    "slerp",
     "soup",
     "model-stock",
     "task-vector",
     "svd",
     "ties",
     "dare",
+    "breadcrumbs",
     "bitdelta",
     "graft",
     "sparse",
@@ -65,19 +67,31 @@ a test holds both together.
     "--alpha",
     metavar="X",
     group=_HOW,
-    help="interpolate: share of the tuned model. [default: 0.5]",
+    help="interpolate, slerp: share of the tuned model. [default: 0.5]",
 )
 @option(
     "--scale",
     metavar="X",
     group=_HOW,
-    help="task-vector, ties, dare, sparse: factor of the change; below 0 takes away. [default: 1]",
+    help=(
+        "task-vector, ties, dare, breadcrumbs, sparse: factor of the change; below 0 takes away. "
+        "[default: 1]"
+    ),
 )
 @option(
     "--density",
     metavar="X",
     group=_HOW,
-    help="ties, dare, sparse, graft: share of the change that stays. [default: 0.2; graft 0.01]",
+    help=(
+        "ties, dare, breadcrumbs, sparse, graft: share of the change that stays. "
+        "[default: 0.2; graft 0.01]"
+    ),
+)
+@option(
+    "--gamma",
+    metavar="X",
+    group=_HOW,
+    help="breadcrumbs: share of the change, its largest part, that goes. [default: 0.01]",
 )
 @option(
     "--rank",
@@ -108,8 +122,8 @@ a test holds both together.
 def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
     """Make checkpoints of checkpoints.
 
-    METHOD is interpolate, soup, model-stock, task-vector, svd, ties, dare, bitdelta, graft, sparse
-    or ema.
+    METHOD is interpolate, slerp, soup, model-stock, task-vector, svd, ties, dare, breadcrumbs,
+    bitdelta, graft, sparse or ema.
     Reads safetensors one tensor at a time and writes whole model directories.
     """
     from evalkit import catalog
