@@ -13,7 +13,8 @@ makes (arXiv 2402.14811 patches checkpoints so), *gained* what a layer adds to t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from evalkit.backends.hf.encoded import Encoded
     from evalkit.records import Instance, Phrasing, Task
 
-__all__ = ["Cost", "Item", "Seen", "costs", "items_of", "look", "look_again"]
+__all__ = ["Cost", "Item", "Seen", "costs", "depth", "items_of", "look", "look_again"]
 
 SMALLEST = 1e-6
 """Nats by which two checkpoints must differ on an answer for a share of that to mean anything."""
@@ -150,6 +151,22 @@ def costs(n_items: int, *, n_generated: int, n_layers: int | None) -> Cost:
     return Cost(n_items * (own + again), n_items * (1 + n_generated))
 
 
+def depth(config: Mapping[str, Any]) -> int:
+    """Return how many layers the configuration of a model names, encoder and decoder together.
+
+    >>> depth({"num_hidden_layers": 24}), depth({"text_config": {"num_hidden_layers": 26}})
+    (24, 26)
+    >>> depth({"is_encoder_decoder": True, "encoder_layers": 6, "decoder_layers": 12})
+    18
+    """
+    told = config.get("text_config") or config
+    names = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+    first = next((told[name] for name in ("encoder_layers", *names) if told.get(name)), 0)
+    if not config.get("is_encoder_decoder"):
+        return int(first)
+    return int(first + (told.get("decoder_layers") or told.get("num_decoder_layers") or first))
+
+
 def look(
     spec: ModelSpec,
     items: Sequence[Item],
@@ -179,12 +196,18 @@ def look(
             marked = np.array(inside.token_spans(loaded, one, item.spans))
             mass = inside.attribution(loaded, one.context, answer)[0]
             named = {"task": item.task, "phrasing": item.phrasing, "instance": item.instance}
+            logprob = inside.answer_logprob(loaded, one.context, answer)
+            if math.isnan(logprob):
+                raise BackendError(
+                    f"{spec.name}: the answer to {item.task}, {item.phrasing}, {item.instance} has "
+                    "no probability (NaN). Look for weights that are not finite."
+                )
             found.shares.append(
                 {
                     **named,
                     "share": float(mass[marked].sum()),
                     "tokens": float(marked.mean()),
-                    "logprob": inside.answer_logprob(loaded, one.context, answer),
+                    "logprob": logprob,
                 }
             )
             own = _generated(engine, one.context, generate) if generate else []
@@ -331,7 +354,7 @@ def _fit(mine: HFBackend, theirs: HFBackend) -> None:
             name for name in {*shapes[0], *shapes[1]} if shapes[0].get(name) != shapes[1].get(name)
         )
         raise BackendError(
-            f"{theirs.spec.display}: is not of the shape of {mine.spec.display}: tensor "
+            f"{theirs.spec.name}: is not of the shape of {mine.spec.name}: tensor "
             f"{strange[0]} differs ({len(strange)} in all), so states cannot be exchanged. "
             "Name two checkpoints of one architecture."
         )
