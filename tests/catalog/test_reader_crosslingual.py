@@ -201,7 +201,7 @@ def test_weekdays_are_counted_right():
     [
         ({"family": "months"}, ("de",), "'family' is 'months'; accepted: errands, weekdays"),
         ({"family": "errands"}, ("it",), r"languages is \['it'\]; one of ar, de"),
-        ({"family": "weekdays", "instances": 900}, ("de",), "fewer than 950 different problems"),
+        ({"family": "weekdays", "instances": 900}, ("de",), r"'instances' is 900; 1 to \d+ is accepted"),
         ({"family": "errands", "instances": 0}, ("de",), "a whole number from 1"),
     ],
 )
