@@ -19,7 +19,7 @@ from evalkit.cli.options import (
     print_table,
 )
 from evalkit.cli.phrasings_files import out_option, overwrite_option, print_notes, written
-from evalkit.errors import UsageError
+from evalkit.errors import CatalogError, UsageError
 from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ in_meaning = partial(option, group="Meaning")
     "--task",
     "task_id",
     metavar="TASK",
-    help="Perturb the phrasings of a task instead of files; its labels are protected.",
+    help="Perturb the phrasings of a task where no file is named; its labels are protected.",
 )
 @option(
     "--perturb",
@@ -140,29 +140,43 @@ def _groups(
 ) -> list[tuple[list[Phrasing], list[str]]]:
     """Return phrasings with the words protected in them: those of a task, or those of each file."""
     from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
-    from evalkit.catalog.tasks import list_tasks, load_task
+    from evalkit.catalog.tasks import load_task
 
-    if bool(paths) == bool(task_id):
-        raise UsageError(
-            "phrasings perturb: needs phrasing files or --task, and not both. Name one of them."
-        )
-    if task_id:
-        task = load_task(task_id)
-        return [
-            (
-                [item for item in load_phrasings(task) if item.kind == "correct"],
-                [*task.labels, *labels],
-            )
-        ]
+    if not (paths or task_id):
+        raise UsageError("phrasings perturb: needs phrasing files or --task. Name one of them.")
+    task = load_task(task_id) if task_id else None
+    if task and not paths:
+        own = [item for item in load_phrasings(task) if item.kind == "correct"]
+        return [(own, [*task.labels, *labels])]
     groups = []
     for path in paths:
         phrasings = [item for item in read_phrasing_file(path) if item.kind == "correct"]
-        patterns = sorted({pattern for phrasing in phrasings for pattern in phrasing.tasks})
-        words = {
-            label for task in (list_tasks(patterns) if patterns else []) for label in task.labels
-        }
-        groups.append((phrasings, [*sorted(words), *labels]))
+        words = task.labels if task else _labels_of(path, phrasings, labels)
+        groups.append((phrasings, [*words, *labels]))
     return groups
+
+
+def _labels_of(path: Path, phrasings: Sequence[Phrasing], given: Sequence[str]) -> list[str]:
+    """Return the label words of the tasks that phrasings are for.
+
+    Raises
+    ------
+    UsageError
+        When a task is not known here and no label word is given either.
+    """
+    from evalkit.catalog.tasks import list_tasks
+
+    patterns = sorted({pattern for phrasing in phrasings for pattern in phrasing.tasks})
+    try:
+        tasks = list_tasks(patterns) if patterns else []
+    except CatalogError as error:
+        if given:
+            return []
+        raise UsageError(
+            f"{path}: is for {', '.join(patterns)}, of which the label words are not known here. "
+            "Name the task file with --task, or the words with --label."
+        ) from error
+    return sorted({label for task in tasks for label in task.labels})
 
 
 def _checked(

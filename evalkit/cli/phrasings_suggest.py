@@ -106,6 +106,7 @@ def command(run: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
         one.task: _picked(one, signals_of(one)[given["by"]], texts, given["k"]) for one in found
     }
     if given["out"] is not None:
+        _texts_known(picked, known)
         _write(given["out"], [known[name] for names in picked.values() for name in names])
     if as_json:
         signals = [{**dataclasses.asdict(one), "gain": one.gain} for one in told]
@@ -116,9 +117,10 @@ def command(run: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
 
 def _known(tasks: Sequence[str], files: Sequence[Path]) -> dict[str, Phrasing]:
     from evalkit import catalog
+    from evalkit.catalog.phrasings import read_phrasing_file
     from evalkit.errors import CatalogError
 
-    found: dict[str, Phrasing] = {}
+    found = {one.id: one for path in files for one in read_phrasing_file(path)}
     for name in tasks:
         try:
             task = catalog.load_task(name)
@@ -126,6 +128,18 @@ def _known(tasks: Sequence[str], files: Sequence[Path]) -> dict[str, Phrasing]:
             continue
         found |= {one.id: one for one in catalog.load_phrasings(task, extra=tuple(files))}
     return found
+
+
+def _texts_known(picked: Mapping[str, Sequence[str]], known: Mapping[str, Phrasing]) -> None:
+    """Refuse to write wordings whose text is not known."""
+    from evalkit.errors import UsageError
+
+    lacking = [name for names in picked.values() for name in names if name not in known]
+    if lacking:
+        raise UsageError(
+            f"--out: the texts of {', '.join(lacking)} are not in the library. "
+            "Name the file they stand in with --phrasing-file."
+        )
 
 
 def _refuse(found: Sequence[Material], given: Mapping[str, Any]) -> None:
@@ -240,6 +254,6 @@ def _show(
             else f"{task}: no wording loses anything by {given['by']}."
         )
         for name in names:
-            say(f"  {name}: {texts.get(name, '')}")
+            say(f"  {name}: {texts.get(name, '(text not known: --phrasing-file)')}")
     if given["out"] is not None:
         say(f"Written: {given['out']}")

@@ -95,7 +95,32 @@ def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, cap
 def test_perturb_needs_files_or_a_task(capsys):
     """Neither is a usage error with the remedy."""
     assert invoke(["phrasings", "perturb", "--perturb", "drop"]) == 2
-    assert "needs phrasing files or --task, and not both" in capsys.readouterr().err
+    assert "perturb: needs phrasing files or --task" in capsys.readouterr().err
+
+
+def test_label_words_of_a_task_of_ones_own_are_protected_or_asked_for(tmp_path, capsys):
+    """Its file is named beside the phrasings, or the words are; neither is an error with both."""
+    (tmp_path / "t.csv").write_text("text,label\nx,C++\ny,don't know\n", encoding="utf-8")
+    task = tmp_path / "t.yaml"
+    task.write_text(
+        "name: t\nbenchmark: mine\nreader: table\nkind: choice\nmetric: choice_accuracy\n"
+        "source: {local: t.csv, options: {columns: {question: text, target: label}}}\n"
+        "labels: [C++, don't know]\n",
+        encoding="utf-8",
+    )
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "- {id: a, text: Say C++ or don't know here, source: mine, tasks: [mine/t]}\n",
+        encoding="utf-8",
+    )
+    words = ["phrasings", "perturb", str(mine), "--perturb", "pig_latin", "--json"]
+
+    assert invoke(words) == 2
+    assert "is for mine/t, of which the label words are not known" in capsys.readouterr().err
+    for more in (["--task", str(task)], ["--label", "C++", "--label", "don't know"]):
+        assert invoke([*words, *more]) == 0
+        (made,) = json.loads(capsys.readouterr().out)["phrasings"]
+        assert made["text"] == "Ay-say C++ or-ay don't know ere-hay"
 
 
 def test_seen_writes_a_collection_with_evidence(phrasings, tmp_path, capsys):
