@@ -24,6 +24,7 @@ from mergekit.merge_methods.generalized_task_arithmetic import (
 )
 from mergekit.merge_methods.linear import linear_merge
 from mergekit.merge_methods.model_stock import model_stock_merge_method
+from mergekit.merge_methods.slerp import slerp
 from mergekit.sparsify import SparsificationMethod
 
 from evalkit.records.digests import digest
@@ -31,6 +32,7 @@ from evalkit.tuning.merging import METHODS
 
 NAME = "w"
 DENSITIES = (0.1, 0.2, 0.5, 0.9)
+OUTLIERS = SparsificationMethod.magnitude_outliers
 
 
 def checkpoints(dtype: torch.dtype) -> list[torch.Tensor]:
@@ -65,6 +67,7 @@ def arithmetic(tensors: Sequence[torch.Tensor], how: Any, density: float, scale:
         **{"int8_mask": False, "normalize": normalise, "rescale": rescale, "lambda": scale},
         weight=dict.fromkeys(ids, 1.0),
         density=dict.fromkeys(ids, density),
+        **({"gamma": dict.fromkeys(ids, 0.01)} if trimming == OUTLIERS else {}),
     )
 
 
@@ -130,6 +133,17 @@ def rows(tensors: Sequence[torch.Tensor]) -> Iterator[tuple[str, float]]:
         ),
     )
     yield (
+        "slerp",
+        max(
+            apart(
+                slerp(torch.tensor([alpha], dtype=torch.float64), two[0][None], two[1][None])[0],
+                ours("slerp", two, alpha=alpha),
+            )
+            for two in (tensors[:2], tensors[::3], [moved[0], -moved[2]])
+            for alpha in (0.25, 0.5, 0.7)
+        ),
+    )
+    yield (
         "task-vector, task_arithmetic",
         max(
             apart(
@@ -148,6 +162,17 @@ def rows(tensors: Sequence[torch.Tensor]) -> Iterator[tuple[str, float]]:
                 ours("ties", tensors, density=density, scale=0.75),
             )
             for density in DENSITIES
+        ),
+    )
+    outliers = (None, OUTLIERS, False, False)
+    yield (
+        "breadcrumbs",
+        max(
+            apart(
+                arithmetic(tensors, outliers, density, 0.75),
+                ours("breadcrumbs", tensors, density=density, gamma=0.01, scale=0.75),
+            )
+            for density in (*DENSITIES, 0.995)
         ),
     )
     group = TensorGroup.from_tensors(list(tensors), base_index=0)

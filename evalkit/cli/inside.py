@@ -117,15 +117,12 @@ def _every(line: str, *, count: int) -> None:
 
 def _plan(specs: Sequence[Any], n_items: int, given: Mapping[str, Any], *, as_json: bool) -> None:
     from evalkit.backends.hf.files import locate
-    from evalkit.runs.inside import costs
+    from evalkit.runs.inside import costs, depth
 
-    told = locate(specs[0]).config
-    sides = [told.get("num_hidden_layers"), told.get("num_layers"), told.get("n_layer")]
-    depth = next((side for side in sides if side), 0) + (told.get("num_decoder_layers") or 0)
     plain = costs(n_items, n_generated=given["generate"], n_layers=None)
     forward, backward = plain.forward * len(specs), plain.backward * len(specs)
     if len(specs) > 1:
-        forward += n_items * (3 + depth)
+        forward += n_items * (3 + depth(locate(specs[0]).config))
     if as_json:
         print_json({"prompts": n_items, "forward": forward, "backward": backward})
         return

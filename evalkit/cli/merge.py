@@ -31,15 +31,17 @@ in_numbers = partial(
     option, group="Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
 )
 in_greedy = partial(option, group="Greedy soup")
-NUMBERS = ("alpha", "scale", "density", "rank", "decay", "seed")
+NUMBERS = ("alpha", "scale", "density", "gamma", "rank", "decay", "seed")
 METHODS = (
     "interpolate",
+    "slerp",
     "soup",
     "model-stock",
     "task-vector",
     "svd",
     "ties",
     "dare",
+    "breadcrumbs",
     "bitdelta",
     "graft",
     "sparse",
@@ -68,16 +70,31 @@ a test holds both together.
     metavar="DIR",
     help="Model directory that is made; of several, the folder that takes them.",
 )
-@in_numbers("--alpha", metavar="X", help="interpolate: share of the tuned model. [default: 0.5]")
+@in_numbers(
+    "--alpha",
+    metavar="X",
+    help="interpolate, slerp: share of the tuned model. [default: 0.5]",
+)
 @in_numbers(
     "--scale",
     metavar="X",
-    help="task-vector, ties, dare, sparse: factor of the change; below 0 takes away. [default: 1]",
+    help=(
+        "task-vector, ties, dare, breadcrumbs, sparse: factor of the change; below 0 takes away. "
+        "[default: 1]"
+    ),
 )
 @in_numbers(
     "--density",
     metavar="X",
-    help="ties, dare, sparse, graft: share of the change that stays. [default: 0.2; graft 0.01]",
+    help=(
+        "ties, dare, breadcrumbs, sparse, graft: share of the change that stays. "
+        "[default: 0.2; graft 0.01]"
+    ),
+)
+@in_numbers(
+    "--gamma",
+    metavar="X",
+    help="breadcrumbs: share of the change, its largest part, that goes. [default: 0.01]",
 )
 @in_numbers(
     "--rank",
@@ -101,8 +118,8 @@ a test holds both together.
 def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
     """Make checkpoints of checkpoints.
 
-    METHOD is interpolate, soup, model-stock, task-vector, svd, ties, dare, bitdelta, graft, sparse
-    or ema.
+    METHOD is interpolate, slerp, soup, model-stock, task-vector, svd, ties, dare, breadcrumbs,
+    bitdelta, graft, sparse or ema.
     Reads safetensors one tensor at a time and writes whole model directories.
     """
     from evalkit import catalog

@@ -13,7 +13,7 @@ makes (arXiv 2402.14811 patches checkpoints so), *gained* what a layer adds to t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from evalkit.backends.hf.encoded import Encoded
     from evalkit.records import Instance, Phrasing, Task
 
-__all__ = ["Cost", "Item", "Seen", "costs", "items_of", "look", "look_again"]
+__all__ = ["Cost", "Item", "Seen", "costs", "depth", "items_of", "look", "look_again"]
 
 SMALLEST = 1e-6
 """Nats by which two checkpoints must differ on an answer for a share of that to mean anything."""
@@ -148,6 +148,22 @@ def costs(n_items: int, *, n_generated: int, n_layers: int | None) -> Cost:
     own = 3 + n_generated + (1 if n_generated else 0)
     again = 0 if n_layers is None else 3 + n_layers
     return Cost(n_items * (own + again), n_items * (1 + n_generated))
+
+
+def depth(config: Mapping[str, Any]) -> int:
+    """Return how many layers the configuration of a model names, encoder and decoder together.
+
+    >>> depth({"num_hidden_layers": 24}), depth({"text_config": {"num_hidden_layers": 26}})
+    (24, 26)
+    >>> depth({"is_encoder_decoder": True, "encoder_layers": 6, "decoder_layers": 12})
+    18
+    """
+    told = config.get("text_config") or config
+    names = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+    first = next((told[name] for name in ("encoder_layers", *names) if told.get(name)), 0)
+    if not config.get("is_encoder_decoder"):
+        return int(first)
+    return int(first + (told.get("decoder_layers") or told.get("num_decoder_layers") or first))
 
 
 def look(

@@ -12,18 +12,20 @@ arXiv 2405.15007. ``ties``: Yadav and others, arXiv 2306.01708. ``dare``: Yu and
 arXiv 2311.03099. ``bitdelta``: Liu and others, arXiv 2402.10193, without its distillation of the
 scales. ``graft``: Panigrahi and others, arXiv 2302.06600, by size of the change, no mask is
 trained.
-``sparse``: Chen and others, DSEE, arXiv 2111.00160, after the training.
+``sparse``: Chen and others, DSEE, arXiv 2111.00160, after the training. ``slerp``: Shoemake 1985,
+"Animating rotation with quaternion curves", of whole tensors. ``breadcrumbs``: Davari and
+Belilovsky, arXiv 2312.06795.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalkit.records import digest
+from evalkit.tuning.spectra import place_of
 
 if TYPE_CHECKING:
     import torch
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     Tensors = Sequence[torch.Tensor]
 
 __all__ = ["METHODS", "Method", "Rule", "model_stock", "stock_ratio", "truncated"]
-
-_PROJECTION = re.compile(r"attn|attention|mlp|ffn|dense|DenseReluDense", re.IGNORECASE)
-"""Modules that BitDelta compresses: the linear maps of attention and feed-forward blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,8 @@ class Rule:
     """Whether the least value itself is refused."""
 
 
+NEARLY_PARALLEL = 0.9995
+"""Cosine of two tensors beyond which an arc between them is a line."""
 Settings = Mapping[str, float]
 Make = Callable[[str, "Tensors", Settings], "torch.Tensor"]
 
@@ -92,6 +93,20 @@ def interpolate(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
     if alpha in (0, 1):
         return second if alpha else first
     return _as(first, (1 - alpha) * first.double() + alpha * second.double())
+
+
+def slerp(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
+    """Return the point at the share alpha of the arc from base to tuned; on the straight line where
+    there is no arc: one of them 0, or both nearly parallel.
+    """
+    first, second = (tensor.double() for tensor in tensors)
+    alpha, size = settings["alpha"], float(first.norm() * second.norm())
+    cosine = float((first * second).sum()) / size if size else 1.0
+    if alpha in (0, 1) or abs(cosine) > NEARLY_PARALLEL:
+        return interpolate(_, tensors, settings)
+    angle = math.acos(cosine)
+    made = math.sin((1 - alpha) * angle) * first + math.sin(alpha * angle) * second
+    return _as(tensors[0], made / math.sin(angle))
 
 
 def soup(_: str, tensors: Tensors, _settings: Settings) -> torch.Tensor:
@@ -195,17 +210,41 @@ def svd(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
     return _as(base, base.double() + truncated(_delta(base, tuned), rank))
 
 
-def largest(delta: torch.Tensor, density: float) -> torch.Tensor:
-    """Return the delta with all but its largest entries at 0; one entry at least stays."""
+def largest(delta: torch.Tensor, density: float, without: float = 0.0) -> torch.Tensor:
+    """Return the delta with all but its largest entries at 0; one entry at least stays.
+
+    Parameters
+    ----------
+    delta
+        A change.
+    density
+        Share of the entries that stays.
+    without
+        Share of the entries, the very largest, that goes as well, as far as others are left.
+    """
     import torch
 
     if density >= 1:
         return delta
     flat = delta.flatten()
-    kept = torch.topk(flat.abs(), max(1, int(density * flat.numel()))).indices
+    kept = max(1, int(density * flat.numel()))
+    gone = min(int(without * flat.numel()), flat.numel() - kept)
+    places = torch.topk(flat.abs(), gone + kept).indices[gone:]
     made = torch.zeros_like(flat)
-    made[kept] = flat[kept]
+    made[places] = flat[places]
     return made.view(delta.shape)
+
+
+def breadcrumbs(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
+    """Return base + scale times the sum of changes without their very largest entries and without
+    the small ones.
+    """
+    import torch
+
+    base = tensors[0]
+    density, gamma = settings["density"], settings["gamma"]
+    kept = [largest(_delta(base, tensor), density, gamma) for tensor in tensors[1:]]
+    return _as(base, base.double() + settings["scale"] * torch.stack(kept).sum(dim=0))
 
 
 def ties(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
@@ -238,15 +277,15 @@ def dare(name: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
 
 
 def bitdelta(name: str, tensors: Tensors, _: Settings) -> torch.Tensor:
-    """Return base + mean abs(D) sign(D) for the projections of attention and feed-forward blocks;
-    all else as tuned.
+    """Return base + mean abs(D) sign(D) for the linear maps within the layers, all else as tuned.
 
     A change of 0 counts as above 0.
     """
     import torch
 
     base, tuned = tensors
-    if base.dim() != 2 or not _PROJECTION.search(name):
+    table = not name.endswith(".weight") or "bias" in name  # not a map: T5's distances, Mamba's A
+    if base.dim() != 2 or place_of(name)[0] is None or table:
         return tuned
     delta = _delta(base, tuned)
     return _as(base, base.double() + delta.abs().mean() * torch.where(delta < 0, -1.0, 1.0))
@@ -284,6 +323,7 @@ METHODS: dict[str, Method] = {
     "interpolate": Method(
         "(1 - alpha) base + alpha tuned (WiSE-FT)", interpolate, {"alpha": _ALPHA}
     ),
+    "slerp": Method("the arc from base to tuned in place of the line", slerp, {"alpha": _ALPHA}),
     "soup": Method("mean of the tuned models", soup, base=False, tuned=(2, None)),
     "model-stock": Method(
         "base and mean of the tuned models, by the angle between them",
@@ -308,6 +348,12 @@ METHODS: dict[str, Method] = {
         "base + a random part of the changes, scaled up",
         dare,
         {"density": _DENSITY, "scale": _SCALE, "seed": Rule(0, whole=True)},
+        tuned=(1, None),
+    ),
+    "breadcrumbs": Method(
+        "base + changes without their largest and their small entries, summed",
+        breadcrumbs,
+        {"density": _DENSITY, "gamma": Rule(0.01, 0, 1), "scale": _SCALE},
         tuned=(1, None),
     ),
     "bitdelta": Method("base + one sign per weight and one size per matrix", bitdelta),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Limits", "change_of", "changes", "moved", "place_of"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
+_WRAPPER = re.compile(r"^(?:(?:model|transformer|gpt_neox|language_model|backbone)\.)+")
+"""Names that only say that a language model lies within; towers for pictures keep theirs."""
 KEPT = 64
 """Singular values of a change that are kept for the figure and the file."""
 
@@ -73,16 +75,18 @@ def place_of(name: str) -> tuple[int | None, str]:
     (11, 'self_attn.q_proj')
     >>> place_of("decoder.block.2.layer.1.EncDecAttention.k.weight")
     (2, 'decoder.1.EncDecAttention.k')
+    >>> place_of("model.vision_tower.encoder.layers.3.self_attn.q_proj.weight")
+    (3, 'vision_tower.encoder.self_attn.q_proj')
     >>> place_of("model.embed_tokens.weight")
     (None, 'embed_tokens')
     """
     plain = re.sub(r"\.weight$", "", name)
-    plain = re.sub(r"^(?:model|transformer|gpt_neox)\.", "", plain)
+    plain = _WRAPPER.sub("", plain)
     found = _LAYER.search(plain)
     if found is None:
         return None, plain
     before = plain[: found.start()]
-    side = f"{before}." if before in ("encoder", "decoder") else ""
+    side = f"{before}." if before else ""
     rest = re.sub(r"(?:^|(?<=\.))layer\.", "", plain[found.end() :])
     return int(found[1]), side + rest
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.backends.hf import inside
 from evalkit.cli.main import invoke
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, Request
@@ -206,3 +207,53 @@ def test_the_command_writes_tables_and_plans(
         assert len(list(csv.DictReader(file))) == 4
     assert (tmp_path / "layers.csv").is_file()
     assert (tmp_path / "layers.svg").is_file()
+
+
+def _of_gemma_3() -> Any:
+    import transformers as tf
+
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 1}
+    text = tf.Gemma3TextConfig(
+        **sizes, num_hidden_layers=3, num_key_value_heads=1, head_dim=8, vocab_size=16
+    )
+    seeing = tf.SiglipVisionConfig(**sizes, num_hidden_layers=2, image_size=4, patch_size=2)
+    return tf.Gemma3ForConditionalGeneration(
+        tf.Gemma3Config(text_config=text, vision_config=seeing, image_token_index=5)
+    )
+
+
+def _of_mpt() -> Any:
+    import transformers as tf
+
+    return tf.MptForCausalLM(tf.MptConfig(d_model=8, n_heads=1, n_layers=3, vocab_size=16))
+
+
+def _of_opt() -> Any:
+    import transformers as tf
+
+    sizes = {"hidden_size": 8, "ffn_dim": 8, "word_embed_proj_dim": 8, "vocab_size": 16}
+    return tf.OPTForCausalLM(
+        tf.OPTConfig(**sizes, num_hidden_layers=3, num_attention_heads=1, max_position_embeddings=8)
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "where"),
+    [
+        (_of_gemma_3, "model.language_model.layers."),
+        (_of_mpt, "transformer.blocks."),
+        (_of_opt, "model.decoder.layers."),
+    ],
+)
+def test_layers_are_those_of_the_language_model(made: Callable[[], Any], where: str) -> None:
+    """A tower for pictures beside it has layers too, which no prompt passes; other names of a stack
+    are known.
+    """
+    import torch
+
+    with torch.device("meta"):
+        model = made()
+    names = {id(module): name for name, module in model.named_modules()}
+    found = [names[id(layer)] for layer in inside.layers_of(model).values()]
+
+    assert found == [f"{where}{number}" for number in range(3)]

@@ -39,6 +39,16 @@ def example(k: int) -> Any:
 
 
 MERGEKIT = {
+    "slerp": [
+        [-1.5023813234, -0.3261434058, 0.8734213029, 0.9839885486],
+        [-1.1187602166, 0.1627791591, 0.3553210719, 0.5711897757],
+        [-0.3019389834, -0.0274224036, 0.2704209673, -0.5207331248],
+    ],
+    "breadcrumbs": [
+        [-1.25, 0.21875, -0.0625, 0.6875],
+        [-0.4375, -1.125, 0.4375, 0.53125],
+        [-2.0, -0.28125, 0.0625, 0.078125],
+    ],
     "ties": [
         [-0.3125, 0.21875, 0.875, -0.484375],
         [0.0546875, -0.28125, 0.8125, 0.1328125],
@@ -57,10 +67,13 @@ MERGEKIT = {
 }
 """What mergekit 0.1.5 makes of `example`: base 0, others 1, 2, 3 with weight 1 each.
 
-ties: density 0.5, lambda 0.75, normalised, majority by sum; task-vector: task arithmetic, lambda
-0.5, not normalised; model-stock: per tensor.
+slerp: base and 1 alone, t 0.3; breadcrumbs: density 0.5, gamma 0.2, lambda 0.75; ties: density 0.5,
+lambda 0.75, normalised, majority by sum; task-vector: task arithmetic, lambda 0.5, not normalised;
+model-stock: per tensor.
 """
 SETTINGS = {
+    "slerp": {"alpha": 0.3},
+    "breadcrumbs": {"density": 0.5, "gamma": 0.2, "scale": 0.75},
     "ties": {"density": 0.5, "scale": 0.75},
     "task-vector": {"scale": 0.5, **WHOLE},
     "model-stock": {},
@@ -69,24 +82,62 @@ SETTINGS = {
 
 @pytest.mark.parametrize("method", sorted(MERGEKIT))
 def test_methods_that_mergekit_has_agree_with_it(method: str) -> None:
-    """Task arithmetic, TIES and model stock of three models give mergekit's numbers."""
-    base, *others = (example(k) for k in range(4))
+    """Slerp, breadcrumbs, task arithmetic, TIES and model stock give mergekit's numbers."""
+    base, *others = (example(k) for k in range(2 if method == "slerp" else 4))
     start = [base, base] if merging.METHODS[method].onto else [base]
     made = merging.METHODS[method].make("", [*start, *others], SETTINGS[method])
 
     assert made.tolist() == [pytest.approx(row, abs=1e-9) for row in MERGEKIT[method]]
 
 
-def test_bitdelta_keeps_signs_and_one_size() -> None:
-    """The changes 1 and -3 become 2 and -2; 0 counts as above 0;
-    what is no projection is as tuned.
+def test_an_arc_without_an_angle_is_a_line() -> None:
+    """Parallel tensors, and one that is 0, are mixed as by interpolation; of equal sizes at right
+    angles the middle of the arc has their size.
+    """
+    base, zero = tensor([3.0, 0.0]), tensor([0.0, 0.0])
+    half = {"alpha": 0.5}
+
+    assert merging.slerp("", [base, 2 * base], half).tolist() == [[4.5, 0.0]]
+    assert merging.slerp("", [zero, base], half).tolist() == [[1.5, 0.0]]
+    middle = merging.slerp("", [base, tensor([0.0, 3.0])], half)
+    assert float(middle.norm()) == pytest.approx(3.0)
+    assert merging.slerp("", [base, zero], {"alpha": 1.0}).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.layers.0.mlp.up_proj.weight",
+        "model.decoder.layers.3.fc1.weight",
+        "transformer.h.0.attn.c_attn.weight",
+        "model.layers.0.block_sparse_moe.experts.2.w1.weight",
+        "decoder.block.1.layer.2.DenseReluDense.wo.weight",
+    ],
+)
+def test_bitdelta_keeps_signs_and_one_size(name: str) -> None:
+    """Of maps within layers, whatever an architecture calls them, the changes 1 and -3 become 2 and
+    -2; 0 counts as above 0.
     """
     base, tuned = tensor([0.0, 0.0]), tensor([1.0, -3.0])
 
-    assert merging.bitdelta("layers.0.mlp.up_proj.weight", [base, tuned], {}).tolist() == [[2, -2]]
-    assert merging.bitdelta("norm.weight", [base, tuned], {}).tolist() == [[1, -3]]
-    still = merging.bitdelta("self_attn.q", [base, tensor([0.0, 4.0])], {})
-    assert still.tolist() == [[2, 2]]
+    assert merging.bitdelta(name, [base, tuned], {}).tolist() == [[2, -2]]
+    assert merging.bitdelta(name, [base, tensor([0.0, 4.0])], {}).tolist() == [[2, 2]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.embed_tokens.weight",
+        "lm_head.weight",
+        "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        "backbone.layers.0.mixer.A_log",
+    ],
+)
+def test_bitdelta_leaves_what_is_no_map_as_tuned(name: str) -> None:
+    """Embeddings, a table of distances, and numbers of a recurrence keep their change."""
+    base, tuned = tensor([0.0, 0.0]), tensor([1.0, -3.0])
+
+    assert merging.bitdelta(name, [base, tuned], {}).tolist() == [[1, -3]]
 
 
 def test_an_instruction_change_on_the_base_itself_is_the_instruct_model() -> None:

@@ -37,6 +37,8 @@ __all__ = [
 
 Ids = Sequence[int]
 Floats = NDArray[np.float64]
+STACKS = ("layers", "block", "blocks", "h")
+"""Names under which architectures hold their layers."""
 
 
 def layers_of(model: Any) -> dict[str, Any]:
@@ -48,25 +50,29 @@ def layers_of(model: Any) -> dict[str, Any]:
     BackendError
         When they cannot be told.
     """
-    import torch
-
-    stacks: dict[str, Any] = {}
-    for name, module in model.named_modules():
-        parts = name.split(".")
-        if isinstance(module, torch.nn.ModuleList) and parts[-1] in ("layers", "block", "h"):
-            side = next((part for part in parts if part in ("encoder", "decoder")), "")
-            stacks.setdefault(side if model.config.is_encoder_decoder else "", module)
-    wanted = ("encoder", "decoder") if model.config.is_encoder_decoder else ("",)
-    if any(side not in stacks for side in wanted):
-        raise BackendError(
-            f"inside: the layers of a {type(model).__name__} are not known. "
-            "Models built like Llama, GPT-2, T5 and Bart are."
-        )
+    sides = {"": model}
+    if model.config.is_encoder_decoder:
+        sides = {"encoder": model.get_encoder(), "decoder": model.get_decoder()}
+    elif hasattr(model, "get_decoder"):
+        sides = {"": model.get_decoder() or model}  # beside it may stand a tower for pictures
     return {
         f"{side} {number}".strip(): layer
-        for side in wanted
-        for number, layer in enumerate(stacks[side])
+        for side, part in sides.items()
+        for number, layer in enumerate(_stack(model, part))
     }
+
+
+def _stack(model: Any, part: Any) -> Any:
+    """Return the list of layers in a part of a model."""
+    import torch
+
+    for name, module in part.named_modules():
+        if isinstance(module, torch.nn.ModuleList) and name.rpartition(".")[2] in STACKS:
+            return module
+    raise BackendError(
+        f"inside: the layers of a {type(model).__name__} are not known. "
+        "Models built like Llama, GPT-2, T5 and Bart are."
+    )
 
 
 def token_spans(loaded: Loaded, encoded: Encoded, spans: Sequence[tuple[int, int]]) -> list[bool]:
