@@ -13,6 +13,7 @@ makes (arXiv 2402.14811 patches checkpoints so), *gained* what a layer adds to t
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -195,12 +196,18 @@ def look(
             marked = np.array(inside.token_spans(loaded, one, item.spans))
             mass = inside.attribution(loaded, one.context, answer)[0]
             named = {"task": item.task, "phrasing": item.phrasing, "instance": item.instance}
+            logprob = inside.answer_logprob(loaded, one.context, answer)
+            if math.isnan(logprob):
+                raise BackendError(
+                    f"{spec.name}: the answer to {item.task}, {item.phrasing}, {item.instance} has "
+                    "no probability (NaN). Look for weights that are not finite."
+                )
             found.shares.append(
                 {
                     **named,
                     "share": float(mass[marked].sum()),
                     "tokens": float(marked.mean()),
-                    "logprob": inside.answer_logprob(loaded, one.context, answer),
+                    "logprob": logprob,
                 }
             )
             own = _generated(engine, one.context, generate) if generate else []
@@ -347,7 +354,7 @@ def _fit(mine: HFBackend, theirs: HFBackend) -> None:
             name for name in {*shapes[0], *shapes[1]} if shapes[0].get(name) != shapes[1].get(name)
         )
         raise BackendError(
-            f"{theirs.spec.display}: is not of the shape of {mine.spec.display}: tensor "
+            f"{theirs.spec.name}: is not of the shape of {mine.spec.name}: tensor "
             f"{strange[0]} differs ({len(strange)} in all), so states cannot be exchanged. "
             "Name two checkpoints of one architecture."
         )

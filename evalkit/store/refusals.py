@@ -22,20 +22,18 @@ def cannot_write(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
 def _why(path: Path, error: OSError, needed: int) -> str:
     again = "then run the same command again"
     code, said = error.errno, error.strerror or str(error)
+    wanted = f"; {max(needed / 2**20, 0.01):.2f} MiB are needed" if needed else ""
     if code == errno.ENOSPC and _no_inodes(path.parent):
         return (
             "the disk is full: no file can be made there any more (no inodes). "
             f"Remove some files, {again}."
         )
     if code == errno.ENOSPC:
-        return (
-            f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. "
-            f"Free some space, {again}."
-        )
+        return f"the disk is full{wanted}. Free some space, {again}."
     if code == errno.EDQUOT:
         return (
-            f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} "
-            f"MiB are needed. Free some space, {again}."
+            f"the disk is full for this user: the quota is used up{wanted}. "
+            f"Free some space, {again}."
         )
     if code in {errno.EACCES, errno.EROFS, errno.EPERM}:
         return f"cannot be written ({said}). Check the folder's permissions, or name another --out."

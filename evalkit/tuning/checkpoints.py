@@ -204,12 +204,19 @@ class Reader:
         Raises
         ------
         BackendError
-            When it holds whole numbers that differ, which have no mean.
+            When it holds whole numbers that differ, which have no mean, or NaN or an infinite
+            number, of which nothing can be said.
         """
         import torch
 
         found = [self._of(checkpoint.places[name], name) for checkpoint in self._checkpoints]
         whole = not found[0].is_floating_point()
+        for checkpoint, tensor in zip(self._checkpoints, found, strict=True):
+            if not whole and not tensor.isfinite().all():
+                raise BackendError(
+                    f"{checkpoint.files.root}: tensor {name} holds NaN or an infinite number; "
+                    "finite weights are accepted. Take an earlier checkpoint of its training."
+                )
         if whole and any(not torch.equal(found[0], other) for other in found[1:]):
             raise BackendError(
                 f"{self._checkpoints[0].files.root}: tensor {name} holds whole numbers "

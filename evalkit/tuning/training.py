@@ -205,6 +205,11 @@ def _one_step(model: Any, sampler: Sampler, recipe: Recipe, optimizer: Any, step
 
 
 def _finite(value: float, step: int, recipe: Recipe) -> None:
+    if not math.isfinite(value) and step == 0:
+        raise UsageError(
+            f"--model: its loss is {value} before anything is trained. "
+            "Look for weights that are not finite, or use --dtype float32."
+        )
     if not math.isfinite(value):
         raise UsageError(
             f"--method {recipe.method}: the loss is {value} at step {step}: training broke down. "
@@ -262,14 +267,17 @@ def _save(
 
     weights = {name: tensor.detach().clone() for name, tensor in trainable.items()}
     state = rest.pop("state")
+    held = {
+        "recipe": dict(asked),
+        "weights": weights,
+        "optimizer": optimizer.state_dict(),
+        "state": asdict(state),
+        **rest,
+    }
     with whole_file(checkpoint) as stream:
-        torch.save(
-            {
-                "recipe": dict(asked),
-                "weights": weights,
-                "optimizer": optimizer.state_dict(),
-                "state": asdict(state),
-                **rest,
-            },
-            stream,
-        )
+        try:
+            torch.save(held, stream)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch hides what the disk said
+                raise error.__context__ from error
+            raise

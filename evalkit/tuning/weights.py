@@ -222,7 +222,7 @@ def _maker(
             ratios[name] = None if math.isnan(ratio) else ratio
         else:
             tensor = METHODS[merging.method].make(name, tensors, settings)
-        if not tensor.isfinite().all() and all(one.isfinite().all() for one in tensors):
+        if not tensor.isfinite().all():
             raise BackendError(
                 f"{name}: the result is too large for {tensor.dtype}; nothing was written. "
                 "Use smaller settings, or checkpoints in a wider type."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -314,6 +315,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         lambda held: held.update({name: torch.full_like(one, 1e20) for name, one in held.items()}),
     )
     attempt(huge, "too large for torch.float32; nothing was written")
+    for name, number in (("nan", math.nan), ("inf", -math.inf)):
+        odd = changed(
+            small_model(seed=2),
+            tmp_path / name,
+            lambda held, number=number: held["model.norm.weight"].fill_(number),
+        )
+        attempt(odd, r"norm\.weight holds NaN or an infinite number")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**30, 2**30, 1000))
     attempt(small_model(seed=2), "1 checkpoints need .* GiB are free", EnvironmentFault)

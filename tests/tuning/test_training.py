@@ -15,7 +15,7 @@ import pytest
 from evalkit.backends.mitigations import prefixes
 from evalkit.backends.mitigations.applying import opened
 from evalkit.cli.main import invoke
-from evalkit.errors import BackendError, UsageError
+from evalkit.errors import BackendError, StoreError, UsageError
 from evalkit.records import Ask, Instance, ModelSpec, Phrasing, Request, Task
 from evalkit.tuning import training
 from evalkit.tuning.adapters import refuse_overlap, trained_phrasings
@@ -490,11 +490,18 @@ def test_a_killed_training_goes_on(
     assert json.loads((tmp_path / "out" / "evalkit.json").read_text())["steps"] == 12
 
 
-@pytest.mark.parametrize("rate", [math.nan, 5.0])
+@pytest.mark.parametrize(
+    ("rate", "match"),
+    [(math.nan, "its loss is nan before anything is trained"), (5.0, "Use a smaller --learning")],
+)
 def test_a_training_that_breaks_down_says_so(
-    small_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
+    small_model: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+    match: str,
 ) -> None:
-    """A loss that is no number, and one that runs away, end with the learning rate to change;
+    """A loss that is no number from the start, and one that runs away, end with what to change;
     nothing is saved as a result.
     """
     if math.isnan(rate):
@@ -503,9 +510,29 @@ def test_a_training_that_breaks_down_says_so(
         monkeypatch.setattr(training, "OBJECTIVES", broken)
     how = recipe("full", learning_rate=0.01 if math.isnan(rate) else rate)
 
-    with pytest.raises(UsageError, match="Use a smaller --learning-rate"):
+    with pytest.raises(UsageError, match=match):
         trained(small_model(), tmp_path / "out", how)
     assert not (tmp_path / "out" / "evalkit.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit on the size of files is needed")
+def test_a_disk_that_does_not_take_a_checkpoint_is_named(tmp_path: Path) -> None:
+    """What the library says then of its own file is not shown, and nothing half-written is left."""
+    import resource
+
+    import torch
+
+    weights = {"a": torch.zeros(20_000)}
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    state = training._State()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(StoreError, match="is larger than files may be here"):
+            training._save(tmp_path / "training.pt", {}, weights, optimizer, state=state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_adapters_of_another_model_or_tokenizer_are_refused(
