@@ -187,8 +187,9 @@ def _place(names: Sequence[str], x: str, told: dict[str, float]) -> float:
         if not told and (found := place_in(name, x)) is not None:
             return found
     where = "--x-file" if told else f"--x {x}"
+    like = "a day such as 2026-03-01" if x == "date" else f"a name such as {x}-100 or 100{x}"
     raise UsageError(
-        f"{where}: says nothing of {names[0]!r}; a name such as {x}-100 or 100{x} tells it. "
+        f"{where}: says nothing of {names[0]!r}; {like} tells it. "
         "Name another word, or give --x-file with the columns run and x."
     )
 
@@ -204,7 +205,8 @@ def _ask(
 
     if given["out"] is None:
         raise UsageError(
-            "--out: is needed for the runs of models that are not asked yet. Name a folder."
+            f"--out: is needed, because {asked[0].name} is no run and would be asked as a model. "
+            "Name a folder for the runs of models, or a run directory."
         )
     for model in asked:
         _place((model.display, model.name), given["x"], told)

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
 from evalkit.errors import UsageError
 
 __all__ = ["gaps", "place_in", "read_places"]
 
+_DAY = r"\d{4}-\d{2}-\d{2}|\d{8}"
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _STEP = ("step", "steps", "checkpoint", "ckpt", "global_step", "iter", "iteration")
 """Words that stand before the number of a step."""
@@ -29,15 +31,12 @@ def place_in(name: str, x: str) -> float | None:
     (1500.0, 300000.0)
     >>> place_in("sweep/alpha-0.25", "alpha"), place_in("final", "step")
     (0.25, None)
-    >>> place_in("nightly-2026-03-01", "date") - place_in("nightly-2026-02-28", "date")
+    >>> place_in("nightly-20260301", "date") - place_in("nightly-2026-02-28", "date")
     1.0
     """
     if x == "date":
-        days = re.findall(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", name)
-        try:
-            return float(date.fromisoformat(days[-1]).toordinal()) if days else None
-        except ValueError:
-            return None
+        days = re.findall(rf"(?<!\d)(?:{_DAY})(?!\d)", name)
+        return _day(days[-1]) if days else None
     words = _STEP if x == "step" else (x, f"{x}s") if not x.endswith("s") else (x, x[:-1])
     word = "|".join(re.escape(one) for one in sorted(words, key=len, reverse=True))
     number = r"(\d+(?:\.\d+)?)([kmbt]?)"
@@ -48,8 +47,17 @@ def place_in(name: str, x: str) -> float | None:
     return float(found[-1][0]) * _UNITS[found[-1][1].lower()] if found else None
 
 
+def _day(text: str) -> float | None:
+    """Return a day counted from year 1 on; None for what is no day."""
+    try:
+        return float(date.fromisoformat(text).toordinal())
+    except ValueError:
+        return None
+
+
 def read_places(path: Path) -> dict[str, float]:
-    """Return name -> number of a CSV file with the columns ``run`` and ``x``.
+    """Return name -> place of a CSV file with the columns ``run`` and ``x``: numbers, or days such
+    as 2026-03-01.
 
     Raises
     ------
@@ -62,16 +70,18 @@ def read_places(path: Path) -> dict[str, float]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--x-file {path}: cannot be read: {error}. Name a CSV file.") from error
     found: dict[str, float] = {}
+    days = any(re.fullmatch(r"\d{4}-\d{2}-\d{2}", row.get("x") or "") for row in rows)
     for line, row in enumerate(rows, start=2):
-        name, text = row.get("run"), row.get("x")
+        name, text = row.get("run"), row.get("x") or ""
         try:
-            value = float(text or "")
+            value = _day(text) if days else float(text)
         except ValueError:
-            value = float("nan")
-        if not name or value != value or name in found:
+            value = None
+        if not name or value is None or not isfinite(value) or name in found:
             raise UsageError(
                 f"--x-file {path}:{line}: {row!r} is not understood; a column run with every run "
-                "once and a column x with a number are accepted."
+                "once and a column x with a number, or in every line a day such as 2026-03-01, "
+                "are accepted."
             )
         found[name] = value
     return found

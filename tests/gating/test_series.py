@@ -158,6 +158,8 @@ def test_other_instances_are_refused() -> None:
         ("footstep-5", "step", None),
         ("fraction-0.1", "fraction", 0.1),
         ("run-2026-13-45", "date", None),
+        ("run-20260301", "date", 739676),
+        ("run-120260301", "date", None),
     ],
 )
 def test_places_are_read_from_the_names_people_give(
@@ -167,9 +169,29 @@ def test_places_are_read_from_the_names_people_give(
     assert place_in(name, x) == expected
 
 
+@pytest.mark.parametrize(
+    ("second", "line"),
+    [("2026/02/01", 3), ("3", 3), ("2026-02-30", 3), ("", 3)],
+)
+def test_days_of_a_file_are_days_in_every_line(tmp_path: Path, second: str, line: int) -> None:
+    """Days in another form, numbers among them, and days that there are not are named."""
+    path = tmp_path / "x.csv"
+    path.write_text("run,x\na,2026-01-31\nb,2026-02-01\n")
+    first, after = read_places(path).values()
+    assert after - first == 1
+    path.write_text(f"run,x\na,2026-01-31\nb,{second}\n")
+    with pytest.raises(UsageError, match=rf"x.csv:{line}: .*in every line a day"):
+        read_places(path)
+
+
 def test_a_file_of_places_is_checked(tmp_path: Path) -> None:
     """The line of a mistake is named."""
     path = tmp_path / "x.csv"
+    path.write_text("run,x\na,1e-3\nb,-2\n")
+    assert list(read_places(path).values()) == [0.001, -2.0]
+    path.write_text("run,x\na,1\nb,inf\n")
+    with pytest.raises(UsageError, match=r"x.csv:3: "):
+        read_places(path)
     path.write_text("run,x\na,1\na,2\n")
     with pytest.raises(UsageError, match=r"x.csv:3: .*a column run with every run once"):
         read_places(path)
@@ -221,7 +243,7 @@ def test_models_are_asked_in_the_same_command(
     out = ["--out", str(tmp_path / "out")]
 
     assert invoke(["series", *models, "--x", "seed", *given]) == 2
-    assert "--out: is needed for the runs of models" in capsys.readouterr().err
+    assert "is no run and would be asked as a model" in capsys.readouterr().err
     assert invoke([*words, *out]) == 0
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 2
     capsys.readouterr()
