@@ -333,7 +333,9 @@ class ScriptedBackend:
             return 0
         cell = (hint.task, hint.phrasing_id, hint.instance_id)
         draw = self._draw if self.behaviour in DEFECTS else self._uniform
-        return (target + 1 + int(draw("which", *cell) * (n_choices - 1))) % n_choices
+        around = [(target + step) % n_choices for step in range(1, n_choices)]
+        wrong = [place for place in around if place not in hint.right] or around
+        return wrong[int(draw("which", *cell) * len(wrong))]
 
     def _choice(self, request: Request, hint: Hint) -> Response:
         n_choices = len(request.continuations)

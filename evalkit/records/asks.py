@@ -32,6 +32,8 @@ class Hint:
     """Labels shown."""
     reference: str
     """A right answer as text."""
+    right: tuple[int, ...] = ()
+    """Positions of all continuations that are right."""
     lure: str = ""
     """Answer that something in the prompt misleads to; empty where nothing does."""
     lured: int | None = None

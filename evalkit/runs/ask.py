@@ -176,21 +176,22 @@ def asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
 
 def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
     instance = job.instances[position]
-    target = instance.target
-    if target is not None and prompt.choice_order:
-        target = prompt.choice_order.index(target)
+    order = prompt.choice_order or tuple(range(len(instance.choices)))
+    texts = [instance.choices[place] for place in order]
+    target = None if instance.target is None else order.index(instance.target)
+    told = instance.references if target is None else (texts[target],)
+    right = tuple(place for place, text in enumerate(texts) if text in told)
     lure = instance.fields.get("lure", "")
     if lure not in prompt.text[slice(*prompt.body)]:
         lure = ""
-    order = prompt.choice_order or tuple(range(len(instance.choices)))
-    texts = [instance.choices[place] for place in order]
     return Hint(
         phrasing_id=phrasing.id,
         instance_id=instance.id,
         task=job.task.id,
         seen=job.seen[phrasing.id],
         kind=phrasing.kind,
-        target=target,
+        target=right[0] if target is None and right else target,
+        right=right,
         labels=prompt.labels,
         reference=instance.references[0] if instance.references else "",
         lure=lure,

@@ -25,7 +25,7 @@ from evalkit.runs.ask import Progress
 from evalkit.runs.demonstrations import demonstrations
 from evalkit.runs.drawing import as_drawn, drawing_notes
 from evalkit.runs.foreign import Foreign
-from evalkit.runs.own_wordings import beside_notes, none_left
+from evalkit.runs.own_wordings import beside_notes, letters_notes, none_left
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
 from evalkit.runs.scored_by import asked_by
 from evalkit.runs.settings import Settings
@@ -285,6 +285,7 @@ def _job(
     phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
     task, phrasings, unasked = asked_by(task, phrasings, settings.score_by)
     notes += unasked
+    notes += letters_notes(task, phrasings, instances)
     wanted = suite.shots or any(shot_spec(phrasing) is not None for phrasing in phrasings)
     pool = (
         catalog.load_instances(task, settings.data_dir, split=task.shot_split)

@@ -1,17 +1,23 @@
-"""Where the wordings of a user's own task come from, and what to say when none is there."""
+"""Where the wordings of a user's own task come from, and what to say when none is there or one does
+not fit.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from evalkit.catalog.phrasings import phrasing_files_beside, read_phrasing_file
 from evalkit.errors import UsageError
-from evalkit.records import Phrasing, Task
+from evalkit.records import Instance, Phrasing, Task
 from evalkit.runs.settings import Settings
 
-__all__ = ["beside_notes", "none_left"]
+__all__ = ["beside_notes", "letters_notes", "none_left"]
+
+_LETTERS = re.compile(r"\bA\)?(?:(?:,? (?:or|and|to) |, ?|/|-|–)\(?[B-Z]\b\)?)+")
+"""A list of letters to answer with: A or B; A, B, C or D; (A)/(B); A to J."""
 
 
 def beside_notes(tasks: Sequence[Task], settings: Settings) -> list[str]:
@@ -23,6 +29,33 @@ def beside_notes(tasks: Sequence[Task], settings: Settings) -> list[str]:
         for task in tasks
         for path in phrasing_files_beside(task)
     ]
+
+
+def letters_notes(
+    task: Task, phrasings: Sequence[Phrasing], instances: Sequence[Instance]
+) -> list[str]:
+    """Return which wordings name letters that are not those of every instance, a line each.
+
+    Examples
+    --------
+    >>> task = Task(name="t", benchmark="b", reader="table")
+    >>> wording = Phrasing(id="x", text="Is it A, B or C?", label_space="letters", source="own")
+    >>> letters_notes(task, [wording], [Instance(id="i", fields={}, choices=("p", "q"))])
+    ['x: names letters up to C, and 1 of 1 instances of b/t have another number of options']
+    """
+    notes = []
+    for one in phrasings:
+        named = _LETTERS.search(one.text) if one.label_space == "letters" else None
+        if named is None or one.perturbation:
+            continue
+        last = max(re.findall("[A-Z]", named.group()))
+        other = sum(len(item.choices) != ord(last) - ord("A") + 1 for item in instances)
+        if other:
+            notes.append(
+                f"{one.id}: names letters up to {last}, and {other} of {len(instances)} instances "
+                f"of {task.id} have another number of options"
+            )
+    return notes
 
 
 def none_left(settings: Settings, task: Task, found: Sequence[Phrasing]) -> UsageError:

@@ -90,13 +90,15 @@ def matched(made: frozenset[Edit], wanted: Sequence[frozenset[Edit]]) -> Matched
 
 
 def _wanted(answered: Answered, source: str) -> list[frozenset[Edit]]:
+    """Edits as annotators wrote them, and as the alignment finds them in their corrections: of two
+    equal words either may be the one that is taken out.
+    """
     told = answered.instance.fields.get("edits", "")
-    if told:
-        return [
-            joined([Edit(int(start), int(end), str(text)) for start, end, text in one])
-            for one in json.loads(told)
-        ]
-    return [edits_between(source, one) for one in answered.instance.references]
+    written = [
+        joined([Edit(int(start), int(end), str(text)) for start, end, text in one])
+        for one in (json.loads(told) if told else ())
+    ]
+    return [*written, *(edits_between(source, one) for one in answered.instance.references)]
 
 
 def edit_f05(answered: Answered) -> Verdict:

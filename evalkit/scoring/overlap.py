@@ -77,7 +77,9 @@ def _stem(token: str) -> str:
 
 
 def rouge_l_f1(prediction: str, reference: str) -> float:
-    """Return the F1 of ROUGE-L of two texts, a fraction; 0 when either has no token.
+    """Return the F1 of ROUGE-L of two texts, a fraction; 0 when one has no token.
+
+    Where neither has one, as of two marks, 1 when they are equal.
 
     Notes
     -----
@@ -89,7 +91,7 @@ def rouge_l_f1(prediction: str, reference: str) -> float:
     """
     said, right = rouge_tokens(prediction), rouge_tokens(reference)
     if not said or not right:
-        return 0.0
+        return float(not said and not right and prediction.strip() == reference.strip())
     shared = lcs_length(said, right)
     return 0.0 if shared == 0 else 2.0 * shared / (len(said) + len(right))
 

@@ -76,6 +76,22 @@ def test_a_file_as_dpr_writes_it_is_read(tmp_path):
     assert "row-00001.irrelevant.1" not in found
 
 
+def test_a_list_as_dpr_s_own_program_writes_it_is_read(tmp_path):
+    """It writes one JSON list and says ``has_answer``; the same questions come of it."""
+    rows = json.loads(json.dumps(ROWS).replace("hasanswer", "has_answer"))
+    (tmp_path / "open.json").write_text(json.dumps(rows, indent=4))
+    task = replace(
+        TASK,
+        kind="generate",
+        metric="answer_contained",
+        source=Source(local="open.json", options={"sizes": [1]}),
+    )
+    found = load_instances(task, tmp_path)
+    lines = of_file(tmp_path, ROWS, sizes=[1])
+
+    assert [one.fields["question"] for one in found] == [one.fields["question"] for one in lines]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -63,6 +63,25 @@ def test_every_turn_of_the_user_may_be_asked(task_over, tmp_path: Path) -> None:
     assert load_task("multiwoz/state_all").group == "of_dialogue"
 
 
+def test_what_a_user_takes_back_is_no_longer_wanted(task_over, tmp_path: Path) -> None:
+    """A turn holds the whole state of the services it speaks of, and nothing of the others."""
+    call = {
+        "dialogue_id": "1",
+        "turns": [
+            turn("USER", "Five stars in the north.", hotel_stars=["5"], hotel_area=["north"]),
+            turn("USER", "A train to Ely, too.", "train", train_destination=["ely"]),
+            turn("USER", "Any stars will do.", hotel_area=["north"]),
+        ],
+    }
+
+    (item,) = load_instances(
+        task_over("dialogue_state", "d.json", [call], kind="generate"), tmp_path
+    )
+
+    assert item.references == ("hotel-area = north\ntrain-destination = ely",)
+    assert item.fields["slots"] == "hotel-area, hotel-stars, train-destination"
+
+
 def test_slots_of_schema_guided_dialogue_get_their_service(task_over, tmp_path: Path) -> None:
     """There a slot bears no name of a service."""
     call = {"dialogue_id": "1", "turns": [turn("USER", "In Bern.", "Hotels_2", where=["Bern"])]}

@@ -104,6 +104,17 @@ def test_all_relations_are_offered_without_types_and_a_table_of_ones_own_is_take
     assert other.choices == ("likes", NO_RELATION)
 
 
+def test_re_tacred_is_read_with_its_own_forty_relations(tmp_path):
+    """One relation that only it has says which file it is; TACRED's others are not offered."""
+    same = item(id="a2", relation="per:identity", obj_type="PERSON")
+    (first, second), _ = read(tmp_path, item(), same, typed=False)
+
+    assert len(first.choices) == len(second.choices) == 40
+    assert "org:city_of_branch" in first.choices
+    assert "per:alternate_names" not in first.choices
+    assert json.loads(second.fields["statements"])[second.target].endswith("are the same person.")
+
+
 def test_a_relation_that_its_types_do_not_allow_is_left_out_by_name(tmp_path):
     """It could not be answered, and would count as wrong for every model."""
     found, notes = read(tmp_path, item(), item(id="a2", relation="per:age"))

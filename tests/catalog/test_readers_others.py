@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from evalkit.catalog import load_instances, load_task
+from evalkit.catalog import load_instances, load_task, read_instances
 from evalkit.errors import CatalogError
 from evalkit.records import Source
 
@@ -318,6 +318,26 @@ def test_bigbench_choices_and_scores(task_over, tmp_path: Path) -> None:
         (("a", "b"), 1, ("b",)),
         (("a", "b", "c"), None, ("a", "b")),
     ]
+
+
+def test_bigbench_examples_that_cannot_be_asked_are_left_out_by_name(
+    task_over, tmp_path: Path
+) -> None:
+    """None right, all right, or no choices; a file of mostly such is another task's."""
+    right = {"input": "Q", "target_scores": {"a": 0, "b": 1}}
+    odd = [
+        {"input": "R", "target_scores": {"a": 0, "b": 0}},
+        {"input": "S", "target_scores": {"a": 1, "b": 1}},
+        {"input": "T", "target": "free"},
+    ]
+    task = task_over("bigbench", "x/task.json", {"examples": [right, *odd, *[right] * 3]})
+    found, notes = read_instances(task, tmp_path)
+
+    assert len(found) == 4
+    assert "3 of 7 instances left out" in notes[0]
+    assert "example 2 has target_scores {'a': 0, 'b': 0}" in notes[0]
+    with pytest.raises(CatalogError, match="example 4 has no 'target_scores', which a choice"):
+        load_instances(task_over("bigbench", "y/task.json", {"examples": [right, *odd]}), tmp_path)
 
 
 def test_bigbench_free_text_has_several_references(task_over, tmp_path: Path) -> None:

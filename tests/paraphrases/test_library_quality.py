@@ -16,6 +16,7 @@ from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
 from evalkit.catalog.tasks import list_tasks
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.records import Task
+from evalkit.runs.own_wordings import letters_notes
 
 DIMENSIONS = frozenset(
     {
@@ -388,6 +389,27 @@ def test_texts_are_clean():
 def test_ids_do_not_say_seen_or_unseen():
     """An id is opaque: whether a model has seen the wording is no property of it."""
     assert [p["id"] for p in everything() if re.search(r"seen|observed", p["id"])] == []
+
+
+@pytest.mark.parametrize("benchmark", ["arc", "mmlu_pro", "truthfulqa"])
+def test_where_the_number_of_options_varies_no_wording_names_the_last_letter(benchmark):
+    """A wording that says "A to J" contradicts a question of three options."""
+    task = Task(name="t", benchmark=benchmark, reader="table")
+    two = [records.Instance(id="i", fields={}, choices=("p", "q"))]
+    named = [
+        note
+        for name, phrasings in library().items()
+        if name.startswith(f"{benchmark}/")
+        for note in letters_notes(task, [records.Phrasing(**_told(p)) for p in phrasings], two)
+    ]
+
+    assert named == []
+
+
+def _told(phrasing: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a phrasing that say what is asked."""
+    asked = {name: phrasing[name] for name in ("id", "text", "label_space") if name in phrasing}
+    return {"source": "own", **asked}
 
 
 @pytest.mark.parametrize("name", BINARY_BBH)

@@ -4,13 +4,16 @@ tables of docs/scripted.md.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
+import evalkit
 from evalkit.catalog import list_tasks, load_instances
 from evalkit.catalog.paths import data_root
+from evalkit.records import Phrasing, Source, Task
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 FIRST = {
@@ -72,3 +75,31 @@ def test_every_task_that_reads_a_file_has_made_rows(tool, tmp_path: Path):
 
     assert {task.id for task in tasks} >= {task.id for task in list_tasks() if task.source.local}
     assert all(load_instances(task, tmp_path) for task in tasks)
+
+
+@pytest.mark.parametrize(("model", "mean"), [("perfect", 1.0), ("wrong", 0.0)])
+def test_of_several_right_choices_each_is_right(model: str, mean: float, tmp_path: Path) -> None:
+    """BIG-bench scores some examples so: who is perfect says one of them, who is wrong none."""
+    examples = [
+        {"input": f"Q{n}", "target_scores": {"a": 0, "b": 1, "c": 1, "d": 0}} for n in range(8)
+    ]
+    (tmp_path / "task.json").write_text(json.dumps({"examples": examples}))
+    task = Task(
+        name="several",
+        benchmark="mine",
+        reader="bigbench",
+        source=Source(local="task.json"),
+        choices_shown=True,
+    )
+    wordings = [Phrasing(id="w1", text="Choose.", source="own", tasks=(task.id,))]
+    run = evalkit.run(
+        f"scripted:{model}",
+        tasks=[task],
+        phrasings=wordings,
+        data_dir=tmp_path,
+        no_report=True,
+        quiet=True,
+        out=tmp_path / "run",
+    )
+
+    assert run.estimates.query("metric == 'mean' and task == 'mine/several'").value.iloc[0] == mean

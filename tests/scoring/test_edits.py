@@ -11,7 +11,7 @@ from evalkit.errors import CatalogError
 from evalkit.records import Instance, Response, Source, Task
 from evalkit.scoring import Answered
 from evalkit.scoring.edits import Edit, Matched, edit_f05, edits_between, matched
-from evalkit.scoring.overlap import chrf, rouge_1, rouge_2, rouge_n_f1
+from evalkit.scoring.overlap import chrf, rouge_1, rouge_2, rouge_l, rouge_n_f1
 
 M2 = """S This are a sentence .
 A 1 2|||R:VERB|||is|||REQUIRED|||-NONE-|||0
@@ -68,6 +68,20 @@ def test_the_best_annotator_counts(tmp_path: Path, text: str, score: float) -> N
     first, _ = sentences(tmp_path, M2)
 
     assert edit_f05(answered(first, text)).score == pytest.approx(score)
+
+
+def test_a_word_said_twice_may_be_taken_out_at_either_place(tmp_path: Path) -> None:
+    """The annotator took the second one out, an alignment finds the first; the text is the same.
+    A mistake that is marked without its correction (UNK) is not wanted of anybody.
+    """
+    text = (
+        "S He goes to the the shop .\nA 4 5|||U:DET||||||REQUIRED|||-NONE-|||0\n"
+        "A 1 2|||UNK|||goes|||REQUIRED|||-NONE-|||0\n"
+    )
+    (one,) = sentences(tmp_path, text)
+
+    assert edit_f05(answered(one, "He goes to the shop .")).score == 1.0
+    assert edit_f05(answered(one, "He goes to the the shop .")).score == 0.0
 
 
 def test_leaving_a_right_sentence_alone_is_right(tmp_path: Path) -> None:
@@ -133,6 +147,13 @@ def test_metrics_read_other_scripts_and_the_best_reference() -> None:
     assert rouge_2(answered(one, "совсем другое")).score == 1.0
     assert chrf(answered(one, "我爱北京")).score == pytest.approx(1.0)
     assert chrf(answered(one, " ")).status == "unparsed"
+
+
+def test_texts_without_a_token_are_right_when_they_are_equal() -> None:
+    """A reference of marks alone has no token of the rule; said word for word it is right."""
+    one = Instance(id="1", fields={}, references=("?!",))
+
+    assert [rouge_l(answered(one, text)).score for text in ("?! ", "?", "Yes")] == [1.0, 0.0, 0.0]
 
 
 def test_chrf_is_sacrebleus() -> None:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from evalkit.catalog.procedural.draft import Draws
 
-__all__ = ["NO_RELATION", "RELATIONS", "Made", "Relation", "made"]
+__all__ = ["NO_RELATION", "RELATIONS", "RETACRED", "Made", "Relation", "made"]
 
 NO_RELATION = "no_relation"
 """Name of "none of the relations"."""
@@ -126,6 +126,28 @@ RELATIONS: Mapping[str, Relation] = MappingProxyType(
     }
 )
 """Relation -> statement and types; `NO_RELATION` holds between any."""
+_GONE = (
+    *("org:city_of_headquarters", "org:country_of_headquarters", "org:parents"),
+    *("org:stateorprovince_of_headquarters", "org:subsidiaries", "per:alternate_names"),
+)
+RETACRED: Mapping[str, Relation] = MappingProxyType(
+    {
+        **{name: one for name, one in RELATIONS.items() if name not in _GONE},
+        "org:city_of_branch": _relation(
+            "{subject} has an office in the city of {object}.", _O, "CITY", "LOCATION"
+        ),
+        "org:country_of_branch": _relation(
+            "{subject} has an office in the country {object}.", _O, "COUNTRY", "LOCATION"
+        ),
+        "org:stateorprovince_of_branch": _relation(
+            "{subject} has an office in the state or province of {object}.",
+            *(_O, _STATE, "LOCATION"),
+        ),
+        "per:identity": _relation("{subject} and {object} are the same person.", _P, _P, "MISC"),
+    }
+)
+"""The forty relations of Re-TACRED: offices for head offices, members for owners and owned, and one
+person under two names (Stoica and others, AAAI 2021)."""
 
 _NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
     {

@@ -97,16 +97,13 @@ def _instance(
         for item in (target if isinstance(target, list) else [target])
         if item is not None
     )
-    if not references or task.kind == "choice":
-        wanted = (
-            "'target_scores', which a choice task needs" if task.kind == "choice" else "'target'"
-        )
-        raise CatalogError(f"{where} has no {wanted}. Correct 'kind' of the task, or the file.")
+    wanted = "'target_scores', which a choice task needs" if task.kind == "choice" else "'target'"
     return Instance(
         id=derived_id(*name, text, *references),
         fields={"question": text.strip(), "input": text},
         references=references,
         where=where,
+        flaw=f"has no {wanted}." if not references or task.kind == "choice" else "",
     )
 
 
@@ -124,10 +121,7 @@ def _choice(
     choices = tuple(scores)
     best = max(scores.values())
     right = [index for index, choice in enumerate(choices) if scores[choice] == best]
-    if best <= 0 or len(right) == len(choices):
-        raise CatalogError(
-            f"{where} has target_scores {dict(scores)!r}; one choice must score more than another."
-        )
+    unranked = best <= 0 or len(right) == len(choices)
     shown = text
     if content.get("append_choices_to_input", True):
         shown += "".join(
@@ -140,4 +134,7 @@ def _choice(
         target=right[0] if len(right) == 1 else None,
         references=tuple(choices[index] for index in right),
         where=where,
+        flaw=f"has target_scores {dict(scores)!r}; one choice must score more than another."
+        if unranked
+        else "",
     )

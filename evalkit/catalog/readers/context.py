@@ -3,7 +3,7 @@ at the start, the middle or the end.
 
 Without a file the questions are about capitals and the passages are made here, so nothing is
 downloaded; the contradicting passage names another city of the country. With ``source.local`` a
-file of open questions with retrieved passages is read, one JSON object a line: ``question``,
+file of open questions with retrieved passages is read, JSON Lines or a list: ``question``,
 ``answers``, ``ctxs: [{title, text, hasanswer}]``, as DPR writes them; there the contradicting
 passage is a useful one in which the answer was replaced by that of another question.
 

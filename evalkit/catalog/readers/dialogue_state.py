@@ -63,7 +63,10 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 def _listed(path: Path) -> list[Any]:
     content = load_json(path)
     if not isinstance(content, list):
-        raise CatalogError(f"{path}:1: holds no list of dialogues. Get the file again.")
+        raise CatalogError(
+            f"{path}:1: holds no list of dialogues; a file of MultiWOZ 2.2 or of schema-guided "
+            "dialogue is expected (2.0, 2.1 and 2.4 are laid out otherwise). Get the file again."
+        )
     return content
 
 
@@ -83,15 +86,21 @@ def _dialogue(dialogue: Any, where: str) -> tuple[str, list[Turn]]:
                 "SYSTEM."
             )
         if speaker == "User":
-            state = {**state, **_state(turn.get("frames") or (), f"{where}: turn {place}")}
+            state = _state(state, turn.get("frames") or (), f"{where}: turn {place}")
         found.append((speaker, " ".join(turn["utterance"].split()), state))
     return str(dialogue.get("dialogue_id")), found
 
 
-def _state(frames: Sequence[Any], where: str) -> State:
-    found: State = {}
+def _state(before: State, frames: Sequence[Any], where: str) -> State:
+    """Return what is wanted after a turn:
+    a service it speaks of has what its frame holds, so that what was taken back is gone.
+    """
+    found = dict(before)
     for frame in frames:
         values = (frame.get("state") or {}).get("slot_values") or {}
+        if frame.get("state"):
+            own = f"{frame.get('service', '')}-"
+            found = {name: value for name, value in found.items() if not name.startswith(own)}
         for slot, several in values.items():
             if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
                 raise CatalogError(f"{where}: slot {slot!r} holds no list of texts.")
@@ -108,7 +117,7 @@ def _instances(
     asked = [
         place for place, (speaker, _, state) in enumerate(turns) if speaker == "User" and state
     ]
-    services = {name.partition("-")[0] for name in turns[-1][2]} if turns else set()
+    services = {name.partition("-")[0] for _, _, state in turns for name in state}
     slots = ", ".join(name for name in names if name.partition("-")[0] in services)
     for place in asked if every else asked[-1:]:
         said = "\n".join(f"{speaker}: {text}" for speaker, text, _ in turns[: place + 1])

@@ -1,6 +1,8 @@
 """IFEval as published (``input_data.jsonl``: key, prompt, instruction_id_list, kwargs) -> instances
 with rules of ours.
 
+The English file of M-IFEval is the same with ``en:`` before each kind; those of other languages
+count in ways of their own and are refused.
 An instance keeps its rules as JSON in the field ``constraints``. Sentences are counted by
 punctuation and languages by lingua here, by other libraries upstream, so single verdicts can
 differ from upstream's program.
@@ -139,7 +141,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                 rules = [
                     rule
                     for kind, arguments in zip(kinds, given, strict=True)
-                    for rule in rule_of(kind, arguments)
+                    for rule in rule_of(kind.removeprefix("en:"), arguments)
                 ]
                 name, prompt = str(row["key"]), str(row["prompt"])
             except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -2,7 +2,8 @@
 
 A sentence is a line ``S tokens``; below it one line per edit,
 ``A start end|||type|||correction|||REQUIRED|||-NONE-|||annotator``; a blank line ends it. ``-1 -1``
-with type ``noop`` says that an annotator changes nothing; ``-NONE-`` or nothing is a deletion, and
+with type ``noop`` says that an annotator changes nothing, type ``UNK`` marks a mistake without
+saying what is right and is left out; ``-NONE-`` or nothing is a deletion, and
 ``||`` stands between corrections of which each will do (the first is taken).
 """
 
@@ -82,7 +83,7 @@ def _take(line: str, told: dict[str, list[tuple[int, int, str]]], *, n: int, whe
         )
     first, last = int(place[0]), int(place[1])
     of = told.setdefault(parts[-1].strip() if len(parts) > 5 else "0", [])
-    if parts[1] == "noop" or first < 0:
+    if parts[1] in ("noop", "UNK") or first < 0:
         return
     if not first <= last <= n:
         raise CatalogError(

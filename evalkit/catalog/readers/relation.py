@@ -2,7 +2,8 @@
 
 A file is a JSON list of objects with ``token``, ``subj_start``, ``subj_end``, ``obj_start``,
 ``obj_end`` (last tokens included), ``subj_type``, ``obj_type`` and ``relation``. TACREV and
-Re-TACRED have the same layout. The choices of an instance are the relations that can hold between
+Re-TACRED have the same layout; a file that holds a relation which only Re-TACRED has is read with
+its forty. The choices of an instance are the relations that can hold between
 entities of its types and "no relation"; the statement of each stands in the field ``statements``.
 
 References
@@ -23,7 +24,14 @@ from typing import Any
 
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.procedural.draft import Draws
-from evalkit.catalog.procedural.relations import NO_RELATION, RELATIONS, Made, Relation, made
+from evalkit.catalog.procedural.relations import (
+    NO_RELATION,
+    RELATIONS,
+    RETACRED,
+    Made,
+    Relation,
+    made,
+)
 from evalkit.catalog.readers.derived import checked_options, distinct
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
@@ -32,6 +40,8 @@ __all__ = ["read"]
 
 _SPANS = ("subj_start", "subj_end", "obj_start", "obj_end")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "``": '"', "''": '"'}
+Listed = tuple[str, int, Mapping[str, Any]]
+"""Place, number and object of a file."""
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -57,19 +67,26 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         task,
         {"instances": 100, "seed": 0, "typed": True, "relations": {}, "also": [], "splits": {}},
     )
-    table = _table(task, options["relations"])
+    listed = _listed(task, data_dir, split) if task.source.local else []
+    table = _table(task, options["relations"], listed)
     rows = (
-        _of_file(task, data_dir, split, table)
+        [
+            (str(row.get("id", f"{split}-{number:06d}")), where, _row(where, row, table))
+            for where, number, row in listed
+        ]
         if task.source.local
         else _made(task, split, options["instances"], options["seed"])
     )
     return [_instance(*row, table=table, typed=options["typed"]) for row in rows]
 
 
-def _table(task: Task, given: Mapping[str, Any]) -> Mapping[str, Relation]:
-    """Return the table of relations: a task's own, or that of TACRED."""
+def _table(task: Task, given: Mapping[str, Any], listed: list[Listed]) -> Mapping[str, Relation]:
+    """Return the table of relations:
+    a task's own, that of Re-TACRED where a row needs it, or that of TACRED.
+    """
     if not given:
-        return RELATIONS
+        named = {str(row.get("relation")) for _, _, row in listed}
+        return RETACRED if named & (RETACRED.keys() - RELATIONS.keys()) else RELATIONS
     found = {}
     for name, row in given.items():
         types = row.get("types") if isinstance(row, dict) else None
@@ -97,25 +114,24 @@ def _made(task: Task, split: str, size: int, seed: int) -> list[tuple[str, str, 
     return [(f"{name}-{number:04d}", "", one) for number, one in enumerate(chosen, 1)]
 
 
-def _of_file(
-    task: Task, data_dir: Path | None, split: str, table: Mapping[str, Relation]
-) -> list[tuple[str, str, Made]]:
-    found = []
+def _listed(task: Task, data_dir: Path | None, split: str) -> list[Listed]:
+    """Return the objects of the files of a task with their places."""
+    found: list[Listed] = []
     for path in locate(task, data_dir, split).paths:
         rows = load_json(path)
         if not isinstance(rows, list):
             raise CatalogError(f"{path}:1: holds no list; TACRED's list of objects is expected.")
         for number, row in enumerate(rows, 1):
-            where = f"{path}:{number}"
-            one = _row(where, row, table)
-            found.append((str(row.get("id", f"{split}-{number:06d}")), where, one))
+            if not isinstance(row, dict):
+                raise CatalogError(
+                    f"{path}:{number}: holds {type(row).__name__}; an object is expected."
+                )
+            found.append((f"{path}:{number}", number, row))
     return found
 
 
-def _row(where: str, row: Any, table: Mapping[str, Relation]) -> Made:
+def _row(where: str, row: Mapping[str, Any], table: Mapping[str, Relation]) -> Made:
     """Return one object of a file, checked."""
-    if not isinstance(row, dict):
-        raise CatalogError(f"{where}: holds {type(row).__name__}; an object is expected.")
     tokens = row.get("token")
     if not isinstance(tokens, list) or not all(isinstance(one, str) for one in tokens):
         raise CatalogError(f"{where}: 'token' is no list of texts. Get the file again.")
