@@ -503,6 +503,20 @@ def test_interval_of_the_deviation_holds_its_estimate(seed):
     assert found.low != found.low or found.low <= found.value <= found.high
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-16, 1e-9, 1e-6, 1e-4])
+def test_a_deviation_almost_without_noise_has_a_narrow_interval(noise):
+    """Wordings that decide everything: noise of rounding alone is no fault, and the
+    interval gets narrower with the noise.
+    """
+    far = np.repeat([[0.1], [0.6], [0.6], [1.1]], 20, axis=1) / 1.2
+    scores = far + noise * np.tile([1.0, -1.0], (4, 10)) * np.array([[1], [2], [3], [5]])
+    found = stats.noncentral_interval(scores)["std"]
+
+    assert found.value == pytest.approx(np.std([0.1, 0.6, 0.6, 1.1], ddof=1) / 1.2)
+    assert found.low <= found.value <= found.high
+    assert found.high - found.low <= 10 * noise + 1e-9
+
+
 def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
     """The 95% range of the drawn ratio is the exact interval,
     which inverts the t test of the correlation of sums and differences.
