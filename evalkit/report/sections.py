@@ -169,6 +169,11 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
     )
 
 
+def _s(n: int) -> str:
+    """The ending of a verb of which ``n`` things are the subject."""
+    return "s" if n == 1 else ""
+
+
 def looks_text(looks: Looks) -> list[str]:
     """Return what to look at first, as sentences."""
     if not looks.most:
@@ -181,19 +186,26 @@ def looks_text(looks: Looks) -> list[str]:
     found = [
         (
             f"{n:,} of {counted(looks.n, 'phrasing')} (counted per task) "
-            f"hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of "
-            "their task."
+            f"hold{_s(n)} {held} of the spread; {len(looks.lowest):,} of them "
+            f"score{_s(len(looks.lowest))} below the mean of their task."
         )
     ]
     if looks.lowest and not any(math.isnan(row.unparsed) for row in looks.lowest):
         by_knowledge = len(looks.lowest) - looks.n_by_format - looks.n_by_refusal
         refused = f", {looks.n_by_refusal:,} by refusal" if looks.n_by_refusal else ""
-        found.append(
-            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} "
-            f"fail{'s' if looks.n_by_format == 1 else ''} by format (answers that are cut or in "
-            f"another form make up half of the loss or more){refused} and {or_none(by_knowledge)} "
-            "by knowledge (answers that can be read and are wrong)."
+        form = (
+            "by format (answers that are cut or in another form make up half of the loss or more)"
         )
+        knowledge = "by knowledge (answers that can be read and are wrong)"
+        if len(looks.lowest) == 1:
+            alone = form if looks.n_by_format else knowledge if by_knowledge else "by refusal"
+            found.append(f"This one fails {alone}.")
+        else:
+            found.append(
+                f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} "
+                f"fail{_s(looks.n_by_format)} {form}{refused} and {or_none(by_knowledge)} "
+                f"{knowledge}."
+            )
     if not math.isnan(looks.noise):
         found.append(
             f"The draw of instances alone would make about {share(looks.noise)} of this spread"

@@ -239,6 +239,11 @@ def test_what_to_look_at_first_tells_format_from_knowledge(run_view: RunView) ->
     assert looks_text(replace(found, n_by_format=1))[1].endswith(
         "and 1 by knowledge (answers that can be read and are wrong)."
     )
+    one = replace(found, lowest=found.lowest[:1], n_by_format=0)
+    assert "1 of them scores below the mean" in looks_text(one)[0]
+    assert looks_text(one)[1] == (
+        "This one fails by knowledge (answers that can be read and are wrong)."
+    )
 
 
 def test_damaged_and_misleading_wording_has_its_own_table(run_view: RunView) -> None:
