@@ -65,6 +65,7 @@ def test_each_form_has_ten_wordings_or_more():
     ("options", "message"),
     [
         ({"listed": 9}, "'listed' is 9; 2 to 8 is accepted"),
+        ({"of": "procedural/sorting"}, "'of' names 1 task; instructions of two or more"),
         ({"none_of_above": 1.0}, "'none_of_above' is 1.0; a share from 0 to below 1"),
         ({"form": "guess"}, "'form' holds 'guess'; accepted: select, verify"),
         ({"of": "mmlu/anatomy"}, "data"),

@@ -62,6 +62,11 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             "a share from 0 to below 1 is accepted."
         )
     pool = wordings_and_instances(task, data_dir, split)
+    if options["form"] == "select" and len(pool) < 2:
+        raise CatalogError(
+            f"task {task.id!r}: source option 'of' names {len(pool)} task; instructions of two or "
+            "more are listed to select from. Name another."
+        )
     if options["form"] == "select" and not 2 <= options["listed"] <= len(pool):
         raise CatalogError(
             f"task {task.id!r}: source option 'listed' is {options['listed']}; "
