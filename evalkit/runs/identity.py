@@ -278,7 +278,7 @@ def manifest_of(
             dtype=model.dtype,
             chat_template=_template_in_use(model, fingerprint),
             tuned_on=model.tuned_on,
-            levels={level: held for level, held in model.levels.items()},
+            levels=dict(model.levels.items()),
             fingerprint=fingerprint,
             fingerprint_digest=digest(fingerprint),
         ),
