@@ -5,11 +5,12 @@ and instances.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from evalkit.errors import ComparisonError
 from evalkit.records.manifest import SuiteRecord, TaskRecord
 
-__all__ = ["compare_suites", "only_in_one", "refuse"]
+__all__ = ["compare_suites", "only_in_one", "refuse", "refuse_other_suites"]
 
 NAMED = 5
 """Differences named in a refusal before the rest is counted."""
@@ -67,6 +68,23 @@ def compare_suites(
         "change, paired on phrasings and instances, and that of the gap is the gap with "
         f"{new.shots} minus the gap with {old.shots}."
     )
+
+
+def refuse_other_suites(places: Sequence[Path], suites: Sequence[SuiteRecord]) -> None:
+    """Refuse runs of which one has another suite than the first, naming it.
+
+    Raises
+    ------
+    ComparisonError
+        As `compare_suites`.
+    """
+    for place, suite in zip(places, suites, strict=True):
+        try:
+            compare_suites(suites[0], suite)
+        except ComparisonError as error:
+            raise ComparisonError(
+                f"{place} (new) cannot stand beside {places[0]} (old). {error}"
+            ) from error
 
 
 def _differing(task: str, old: TaskRecord, new: TaskRecord, *, shots: bool) -> Iterator[str]:

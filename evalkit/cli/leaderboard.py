@@ -21,7 +21,7 @@ from evalkit.cli.options import (
     print_table,
     table_options,
 )
-from evalkit.errors import ComparisonError, UsageError
+from evalkit.errors import UsageError
 from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
@@ -234,10 +234,10 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
 
     Refuses unfinished runs and other suites.
     """
-    from evalkit.analysis.compare import compare_suites
+    from evalkit.analysis.suites import refuse_other_suites
     from evalkit.analysis.ways import compare_ways
     from evalkit.errors import IncompleteError
-    from evalkit.runs.read import read_own_estimates
+    from evalkit.runs.read import read_own_estimates, run_names
     from evalkit.scoring.table import read_table
     from evalkit.store.directory import read_manifest
 
@@ -245,20 +245,11 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
     for path, manifest in zip(runs, manifests, strict=True):
         if manifest.counts is None:
             raise IncompleteError(f"{path}: the run was not finished. Type: {manifest.to_go_on()}")
-        try:
-            compare_suites(manifests[0].suite, manifest.suite)
-            for note in compare_ways(manifests[0], manifest):
-                say(f"{path} (new) and {runs[0]} (old): {note}", err=True)
-        except ComparisonError as error:
-            raise ComparisonError(
-                f"leaderboard: {path} (new) cannot stand beside {runs[0]} (old). {error}"
-            ) from error
-    labels = [manifest.model.label for manifest in manifests]
-    names = [
-        label if labels.count(label) == 1 else f"{label} ({path.name})"
-        for label, path in zip(labels, runs, strict=True)
-    ]
+    refuse_other_suites(runs, [manifest.suite for manifest in manifests])
+    for path, manifest in zip(runs, manifests, strict=True):
+        for note in compare_ways(manifests[0], manifest):
+            say(f"{path} (new) and {runs[0]} (old): {note}", err=True)
     return [
         (name, manifest, read_own_estimates(path, manifest), read_table(path, manifest))
-        for name, manifest, path in zip(names, manifests, runs, strict=True)
+        for name, manifest, path in zip(run_names(manifests, runs), manifests, runs, strict=True)
     ]

@@ -195,16 +195,11 @@ def _one(
 def _several(
     paths: Sequence[Path], figures: bool, out: Path | None
 ) -> tuple[list[Path], dict[str, str]]:
-    from evalkit.catalog.paths import default_runs_dir
-    from evalkit.records import digest
     from evalkit.report.comparison_page import comparison_drawings
-    from evalkit.report.writing import write_comparison, write_figures
-    from evalkit.runs.read import several
+    from evalkit.report.writing import write_figures
+    from evalkit.runs.read import write_comparison_of
 
-    runs, names, order, compared = several(paths)
-    name = f"comparison_{digest([str(path.resolve()) for path in paths], length=8)}"
-    target = out or default_runs_dir().parent / "comparisons" / name
-    write_comparison(target, runs, names, order, compared)
+    target, runs, names, order, _ = write_comparison_of(paths, out)
     if not figures:
         return [target / "comparison.html"], {}
     drawn, absent = write_figures(target / "figures", comparison_drawings(runs, names, order))

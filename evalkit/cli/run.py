@@ -154,16 +154,11 @@ def _several(
 
 def _compare(outcomes: Sequence[Outcome], out: Path | None, quiet: bool) -> Path:
     """Write the comparison page; say what is better and worse, each against the first."""
-    from evalkit.catalog.paths import default_runs_dir
-    from evalkit.records import digest
-    from evalkit.report.writing import write_comparison
-    from evalkit.runs.read import several
+    from evalkit.runs.read import write_comparison_of
 
-    paths = [outcome.path for outcome in outcomes]
-    runs, names, order, compared = several(paths, seed=outcomes[0].manifest.seed)
-    name = f"comparison_{digest([str(path.resolve()) for path in paths], length=8)}"
-    target = out or default_runs_dir().parent / "comparisons" / name
-    write_comparison(target, runs, names, order, compared)
+    target, *_, compared = write_comparison_of(
+        [outcome.path for outcome in outcomes], out, seed=outcomes[0].manifest.seed
+    )
     for one in () if quiet else compared:
         for sentence in one.said:
             say(sentence)

@@ -13,7 +13,6 @@ from evalkit import stats
 from evalkit.analysis.by_scorer import ranked
 from evalkit.analysis.compare import Comparison, FlipCount
 from evalkit.analysis.standings import Standings
-from evalkit.errors import ComparisonError
 from evalkit.records import Estimate
 from evalkit.records.questions import WORDS
 from evalkit.report.compared import (
@@ -48,9 +47,7 @@ __all__ = [
     "Against",
     "against",
     "comparison_drawings",
-    "refuse_different_suites",
     "render_comparison",
-    "run_names",
 ]
 
 
@@ -129,48 +126,6 @@ def against(found: Comparison, old: RunView, new: RunView, names: tuple[str, str
         n_cells=test.n_cells,
         moved=[(row, texts.get((row.task, row.phrasing_id)) or row.phrasing_id) for row in moved],
     )
-
-
-def run_names(runs: Sequence[RunView], folders: Sequence[str]) -> list[str]:
-    """Return one name per run: its model's, with the folder where two runs have the same model."""
-    labels = [run.manifest.model.label for run in runs]
-    return [
-        label if labels.count(label) == 1 else f"{label} ({folder})"
-        for label, folder in zip(labels, folders, strict=True)
-    ]
-
-
-def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> None:
-    """Refuse runs whose tasks, phrasings or instances differ.
-
-    Raises
-    ------
-    ComparisonError
-        Naming the first run that differs and what differs.
-    """
-    first = runs[0].manifest.suite
-    for run, name in zip(runs[1:], names[1:], strict=True):
-        suite = run.manifest.suite
-        if suite.digest == first.digest:
-            continue
-        only = sorted(set(first.tasks) ^ set(suite.tasks))
-        changed = sorted(
-            task
-            for task in set(first.tasks) & set(suite.tasks)
-            if first.tasks[task] != suite.tasks[task]
-        )
-        what = (
-            f"{len(only)} tasks are in one alone ({only[0]})"
-            if only
-            else f"tasks, phrasings or instances of {len(changed)} tasks differ ({changed[0]})"
-            if changed
-            else f"suite versions {first.version} and {suite.version}"
-        )
-        raise ComparisonError(
-            f"{name}: was run on another suite than {names[0]} (digest {suite.digest[:8]} and "
-            f"{first.digest[:8]}): {what}. Compare runs of the same suite with the same --limit, "
-            "--phrasings and --seed."
-        )
 
 
 def _front(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Drawing:

@@ -36,9 +36,11 @@ __all__ = [
     "finished",
     "read_own_estimates",
     "read_run",
+    "run_names",
     "several",
     "suite_of",
     "table_of",
+    "write_comparison_of",
 ]
 
 
@@ -180,16 +182,50 @@ def several(
         When one is no run, was never finished, or a file of it is damaged.
     """
     from evalkit.analysis.standings import standings
-    from evalkit.report.comparison_page import refuse_different_suites, run_names
+    from evalkit.analysis.suites import refuse_other_suites
     from evalkit.runs.judged import of_one_judge
 
     tables, _ = of_one_judge(paths, [read_table(path) for path in paths])
     runs = [read_run(path, flips=0, table=table) for path, table in zip(paths, tables, strict=True)]
-    names = run_names(runs, [path.name for path in paths])
-    refuse_different_suites(runs, [str(path) for path in paths])
+    names = run_names([run.manifest for run in runs], paths)
+    refuse_other_suites(paths, [run.manifest.suite for run in runs])
     order = standings(list(zip(names, tables, strict=True)), seed=seed, question=question)
     compared = each_against_first(runs, names, tables, seed=seed, question=question)
     return runs, names, order, compared
+
+
+def run_names(manifests: Sequence[Manifest], paths: Sequence[Path]) -> list[str]:
+    """Return one name per run: its model's, with the folder where two runs have the same model."""
+    labels = [manifest.model.label for manifest in manifests]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({path.name})"
+        for label, path in zip(labels, paths, strict=True)
+    ]
+
+
+def write_comparison_of(
+    paths: Sequence[Path], out: Path | None, *, seed: int = 0
+) -> tuple[Path, list[RunView], list[str], Standings, list[Against]]:
+    """Write the page of several runs; return its folder and what `several` returns.
+
+    Parameters
+    ----------
+    paths
+        Run directories.
+    out
+        Folder the page goes to; None for one beside those of runs.
+    seed
+        Of intervals.
+    """
+    from evalkit.catalog.paths import default_runs_dir
+    from evalkit.records import digest
+    from evalkit.report.writing import write_comparison
+
+    found = several(paths, seed=seed)
+    name = f"comparison_{digest([str(path.resolve()) for path in paths], length=8)}"
+    target = out or default_runs_dir().parent / "comparisons" / name
+    write_comparison(target, *found)
+    return target, *found
 
 
 def each_against_first(
