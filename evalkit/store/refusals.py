@@ -28,14 +28,11 @@ def _why(path: Path, error: OSError, needed: int) -> str:
             f"Remove some files, {again}."
         )
     if code == errno.ENOSPC:
-        return (
-            f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. "
-            f"Free some space, {again}."
-        )
+        return f"the disk is full{_at_least(needed)}. Free some space, {again}."
     if code == errno.EDQUOT:
         return (
-            f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} "
-            f"MiB are needed. Free some space, {again}."
+            f"the disk is full for this user: the quota is used up{_at_least(needed)}. "
+            f"Free some space, {again}."
         )
     if code in {errno.EACCES, errno.EROFS, errno.EPERM}:
         return f"cannot be written ({said}). Check the folder's permissions, or name another --out."
@@ -52,6 +49,11 @@ def _why(path: Path, error: OSError, needed: int) -> str:
     if code in {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}:
         return f"a folder or a file stands in its place ({said}). Move it away, {again}."
     return f"{said}. Check the folder, or name another --out."
+
+
+def _at_least(needed: int) -> str:
+    """What a file takes, where that is known."""
+    return f"; {max(needed / 2**20, 0.01):.2f} MiB are needed" if needed else ""
 
 
 def _no_inodes(folder: Path) -> bool:
