@@ -34,9 +34,9 @@ PYTHON = [
 """Python blocks; those under a line that is a file name are files of the example package,
 which has its own test.
 """
-PLACEHOLDERS = ("CANDIDATE", "google/flan-t5-small")
-"""A line with one of these needs what a reader has and a test has not (runs, a model from the
-hub): it is parsed, not run.
+PLACEHOLDERS = ("CANDIDATE", "google/flan-t5-small", "openai:NAME")
+"""A line with one of these needs what a reader has and a test has not (runs, a server, a model
+from the hub): it is parsed, not run.
 """
 WEIGHTS = ROOT / "models" / "demo" / "model.safetensors"
 

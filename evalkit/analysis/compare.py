@@ -77,6 +77,8 @@ class Comparison:
     """Flips of every phrasing."""
     by_instance: list[FlipCount]
     """Instances with a flip, most first."""
+    n_apart: int = 0
+    """Cells with a score on one side only, which no difference counts."""
 
     @property
     def overall(self) -> list[Estimate]:
@@ -103,12 +105,19 @@ def compare_tables(
     Raises
     ------
     ComparisonError
-        When a table holds several models, or tasks, phrasings or instances differ, naming what.
+        When a table holds several models, or tasks, phrasings or instances differ, naming what, or
+        when no cell has a score in both.
     """
     settings = settings or Settings()
     question = of_differences(asked(settings.question))
     models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
     pairs = _aligned(old, new, models)
+    scored = [tuple(~np.isnan(block.values) for block in pair) for pair in pairs]
+    if not any((first & second).any() for first, second in scored):
+        raise ComparisonError(
+            "compare: no cell has a score in both tables, so there is nothing to compare. "
+            "Name tables in which the same cells are filled."
+        )
     rows = [
         _differences(
             a,
@@ -132,6 +141,7 @@ def compare_tables(
         wilcoxon=_wilcoxon(pairs) if question == "tasks" else math.nan,
         by_phrasing=flips_by_phrasing(pairs),
         by_instance=flips_by_instance(pairs),
+        n_apart=sum(int((first ^ second).sum()) for first, second in scored),
     )
 
 

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 FORM = ("layout", "label_space", "position", "wrapper", "stratum")
 """Traits of a phrasing that are not its words, but may move its score."""
+_STRATA = ("plain", "detailed", "styled", "")
 APART = 0.2
 """Arms differ in a trait when this share of one arm would have to change it to be like the
 other.
@@ -51,7 +52,7 @@ def wordings_of(table: ScoreTable) -> Wordings:
     tasks, only = [], []
     for block in blocks:
         headline, doubted = block.headline, block.correct & ~block.headline
-        strata.update(name for name in _kept(block, "stratum", headline) if name)
+        strata.update(_kept(block, "stratum", headline))
         differ.update(differing(block))
         if doubted.any():
             tasks.append(block.task)
@@ -61,7 +62,7 @@ def wordings_of(table: ScoreTable) -> Wordings:
         for name, change in _changes(block, headline, doubted):
             changes[name].append(change)
     return Wordings(
-        strata={name: strata[name] for name in ("plain", "detailed", "styled") if strata[name]},
+        strata={name: strata[name] for name in _STRATA if strata[name]} if {*strata} - {""} else {},
         doubtful=left_out,
         doubtful_tasks=len(tasks),
         only_doubtful=tuple(only),

@@ -255,6 +255,11 @@ def _find(model: str) -> ModelSpec:
         return read_model_file(path, directory=path.parent if inside else None)
     prefix, colon, rest = model.partition(":")
     if colon and "/" not in prefix:
+        if prefix in ("http", "https"):
+            raise UsageError(
+                f"--model {model}: is an address without a model. For a model behind an OpenAI "
+                f"interface type openai:NAME@{model}."
+            )
         if prefix not in BACKENDS:
             raise UsageError(f"--model {model}: {_unknown_backend(prefix)}")
         if not rest:

@@ -16,6 +16,8 @@ A table of cells may lack ``score`` when it has ``prediction``: agreement of ans
 
 from __future__ import annotations
 
+import re
+import shlex
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,14 @@ TRUTHS = {
 }
 MAX_COLUMNS = 1000
 """Most columns of a table."""
+_OTHER_NAMES = {
+    "model": ("model_name", "model_id", "system", "engine"),
+    "task": ("dataset", "benchmark", "subject", "task_name", "suite"),
+    "phrasing_id": ("phrasing", "prompt", "prompt_id", "template", "instruction", "variant"),
+    "instance_id": ("id", "instance", "doc_id", "sample_id", "question_id", "example_id", "index"),
+    "score": ("acc", "accuracy", "correct", "is_correct", "exact_match", "value"),
+}
+"""Our columns -> what others call them."""
 NAMES = ("model", "task", "phrasing_id", "instance_id")
 Layout: TypeAlias = Literal["cells", "aggregated", "instructioneval"]
 
@@ -204,21 +214,37 @@ def layout_of(names: list[str], path: Path) -> Layout:
     needed = ("model", "task", "phrasing_id", *(() if answers else ("score",)))
     absent = [name for name in needed if name not in names]
     if absent:
+        told = _other_names(absent, names)
+        mapped = f" Say which column is which: {' '.join(told)}." if told else ""
         hint = (
-            (
-                " A column per phrasing or model has to become rows first, "
-                "for instance with pandas.melt."
-            )
-            if "score" in absent
+            " A column per phrasing or model has to become rows first, "
+            "for instance with pandas.melt."
+            if "score" in absent and not told
             else ""
         )
         raise TableError(
             f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. "
             "Accepted: model, task, phrasing_id, score, with instance_id (per instance; "
             "prediction can stand for score there) or without (aggregated), "
-            f"or the layout {', '.join(instructioneval.COLUMNS)}.{hint}"
+            f"or the layout {', '.join(instructioneval.COLUMNS)}.{mapped}{hint}"
         )
     return "cells" if "instance_id" in names else "aggregated"
+
+
+def _other_names(absent: list[str], names: list[str]) -> list[str]:
+    """Return the ``--map`` of a table that has wordings and scores under other names, if it has."""
+    found = {name: name for name in _OTHER_NAMES if name in names}
+    for ours, others in _OTHER_NAMES.items():
+        like = (name for name in names if name.strip().lower() in (ours, *others))
+        if ours not in found and (theirs := next(like, None)):
+            found[ours] = theirs
+    if not {"phrasing_id", "score"} <= {*found}:
+        return []
+    found = {**dict.fromkeys(absent, "'NAME'"), **found}
+    pairs = [f"{ours}={theirs}" for ours, theirs in found.items() if ours != theirs]
+    return [
+        f'--map "{pair}"' if "'NAME'" in pair else f"--map {shlex.quote(pair)}" for pair in pairs
+    ]
 
 
 def _truths(column: pd.Series) -> pd.Series:
@@ -238,8 +264,10 @@ def _mapped(column: pd.Series, rule: Any) -> pd.Series:
 
 
 def percent_hint(text: str) -> str:
-    """Return what to do about a score that is a percentage; empty when it is none."""
-    return " Leave the % sign out and divide by 100." if text.strip().endswith("%") else ""
+    """Return what to do about a score that is a percentage, or has a decimal comma."""
+    if text.strip().endswith("%"):
+        return " Leave the % sign out and divide by 100."
+    return " Write a decimal point." if re.fullmatch(r"\s*-?\d*,\d+\s*", text) else ""
 
 
 def _texts(column: pd.Series) -> pd.Series:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ScoreFile", "Told", "read_for_audit", "read_score_table"]
 
 BATCH_BYTES = 16 << 20
-FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
+FORMATS = ".csv, .tsv, .jsonl (all also .gz or .zst), .parquet"
 HARNESSES = "lm-eval, Inspect, HELM, Every Eval Ever or promptfoo"
 
 
@@ -66,9 +66,10 @@ def read_score_table(path: Path | str, told: Told | None = None) -> ScoreFile:
     told
         Format, phrasing and score of a log, columns of a table; None: told from the content.
     path
-        A log that `evalkit.catalog.logs` recognises, or a ``.csv``, ``.jsonl`` (both also ``.gz``,
-        ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is read), or a
-        directory of such files of one layout, which are put together.
+        A log that `evalkit.catalog.logs` recognises; or a ``.csv`` (cells parted by ``,``, ``;`` or
+        a tab), ``.tsv``, ``.jsonl`` (all also ``.gz``, ``.zst``) or ``.parquet`` file; a run
+        directory (its ``scores.parquet`` is read); or a directory of such files of one layout,
+        which are put together.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def read_score_table(path: Path | str, told: Told | None = None) -> ScoreFile:
 
 def _is_log(path: Path) -> bool:
     """Whether a path is a log; a run and a table of ours never are."""
-    if (path / "scores.parquet").is_file() or path.suffix in (".csv", ".parquet"):
+    if (path / "scores.parquet").is_file() or path.suffix in (".csv", ".tsv", ".parquet"):
         return False
     return is_log(path)
 
@@ -165,7 +166,7 @@ def _format(path: Path) -> str:
     if path.suffix.lower() == ".parquet":
         return ".parquet"
     suffix = Path(unpacked_name(path)).suffix
-    return suffix if suffix in (".csv", ".jsonl") else ""
+    return {".csv": ".csv", ".tsv": ".csv", ".jsonl": ".jsonl"}.get(suffix, "")
 
 
 def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
@@ -223,7 +224,7 @@ def _said_of(path: Path) -> Iterator[None]:
         ):
             where = f" in line {wrong[2]}" if wrong[2] else ""
             raise TableError(
-                f"{path}: column {_csv_names(path)[int(wrong[1])]} holds {wrong[3]!r}{where}, "
+                f"{path}: column {_csv_header(path)[0][int(wrong[1])]} holds {wrong[3]!r}{where}, "
                 "which is no number; numbers are accepted, empty means "
                 f"missing.{percent_hint(wrong[3])}"
             ) from error
@@ -238,9 +239,8 @@ def _texts_of(path: Path) -> Any:
     import pyarrow as pa
 
     if _format(path) == ".csv":
-        names = _csv_names(path)
-        refuse_columns(names, path)
-        return _csv_arrow(path, names, numeric=())
+        refuse_columns(_csv_header(path)[0], path)
+        return _csv_arrow(path, numeric=())
     if _format(path) == ".jsonl":
         return _json_columns(path)
     return pa.Table.from_batches(list(parquet_batches(path, size=1 << 18, empty=True)))
@@ -267,35 +267,38 @@ def _mapped_file(path: Path, renamed: Mapping[str, str]) -> ScoreFile:
     return score_file(kept.assign(**columns), origin=str(path))
 
 
-def _csv_names(path: Path) -> list[str]:
+def _csv_header(path: Path) -> tuple[list[str], str]:
+    """Names of the columns, and what parts them: of comma, semicolon and tab what gives most."""
     with opened(path) as content:
-        header = next(csv.reader(TextIOWrapper(content, encoding="utf-8-sig", newline="")), None)
-    if not header:
+        first = TextIOWrapper(content, encoding="utf-8-sig", newline="").readline()
+    rows = {mark: next(csv.reader([first], delimiter=mark), []) for mark in (",", ";", "\t")}
+    mark = max(rows, key=lambda name: len(rows[name]))
+    if not rows[mark]:
         raise TableError(f"{path}: the file is empty; a header line and rows are needed.")
-    return header
+    return rows[mark], mark
 
 
 def _csv_table(path: Path, *, whole: bool) -> tuple[Layout, Any]:
     """Layout and Arrow table of a CSV read batch by batch, text as dictionaries."""
     import pyarrow as pa
 
-    names = _csv_names(path)
-    layout = layout_of(names, path)
+    layout = layout_of(_csv_header(path)[0], path)
     if layout != "cells":
-        return layout, _csv_arrow(path, names, numeric=("probability", "target_probability"))
+        return layout, _csv_arrow(path, numeric=("probability", "target_probability"))
     try:
-        return layout, _csv_arrow(path, names, numeric=NUMBERS)
+        return layout, _csv_arrow(path, numeric=NUMBERS)
     except pa.ArrowInvalid as error:
         if not whole and not re.search(r"invalid value '(true|false)'", str(error), re.IGNORECASE):
             raise
         rest = tuple(name for name in NUMBERS if name != "score")
-        return layout, _csv_arrow(path, names, numeric=rest)
+        return layout, _csv_arrow(path, numeric=rest)
 
 
-def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any:
+def _csv_arrow(path: Path, *, numeric: tuple[str, ...]) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    names, mark = _csv_header(path)
     types = {
         name: pa.float64() if name in numeric else pa.dictionary(pa.int32(), pa.string())
         for name in names
@@ -306,7 +309,7 @@ def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any
             content,
             # one thread: an error names its line, and no thread is left that aborts the process
             read_options=arrow_csv.ReadOptions(block_size=BATCH_BYTES, use_threads=False),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            parse_options=arrow_csv.ParseOptions(delimiter=mark, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False),
         ) as reader,
     ):

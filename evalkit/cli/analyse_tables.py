@@ -309,6 +309,11 @@ def reasons(estimates: Sequence[Estimate]) -> list[str]:
         left_out.append(
             f"missing and left out: cells of {len(lacking) - MOST_NAMED} more tasks (missing_rate)"
         )
+    if lacking:
+        left_out.append(
+            "where wordings lack different instances, a part of std and spread is of the "
+            "instances; 'evalkit audit' names them"
+        )
     for row in estimates:
         if row.value != row.value and row.task != "all":
             by_reason.setdefault(row.note or "undefined", {})[row.metric] = None

@@ -20,7 +20,7 @@ from evalkit.cli.options import (
     table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.analysis.audit_checks import Finding
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 in_checked = partial(option, group="What is checked")
+UNSIZED = (
+    "whether score x n is a whole number was not checked, since the table does not say n: say it "
+    "with --n"
+)
 
 
 @click.command(
@@ -76,6 +80,9 @@ def command(
             }
         )
     else:
+        unsized = any(file.layout != "cells" and "n_instances" not in file.frame for file in files)
+        if unsized and not declared:
+            notes.append(UNSIZED)
         _print(found, notes, quiet=quiet)
     if strict and any(finding.level == "error" for finding in found):
         click.get_current_context().exit(1)
@@ -115,7 +122,7 @@ def _print(found: Sequence[Finding], notes: Sequence[str], *, quiet: bool) -> No
             level: sum(f.level == level for f in found) for level in ("error", "warning", "note")
         }
         say(
-            ", ".join(f"{count} {level}s" for level, count in counts.items())
+            ", ".join(counted(count, level) for level, count in counts.items())
             if found
             else "nothing found"
         )

@@ -13,6 +13,7 @@ import click
 from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
+    FOR_THESE,
     PATH,
     GroupedCommand,
     in_output,
@@ -46,10 +47,6 @@ __all__ = ["command"]
 in_compared = partial(option, group="What is compared")
 MOST_NAMED = 10
 """Phrasings and instances that are named."""
-FOR_THESE = (
-    "Differences are for these phrasings: for new ones nothing holds whatever their effects are; "
-    "--question normal takes effects of wording as normal."
-)
 _COLOURS = {"better": "green", "worse": "red"}
 _VERDICTS = {None: "-", True: "yes", False: "no"}
 
@@ -115,7 +112,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         margin=settings["margin"],
     )
     if asked(how.question) != of_differences(asked(how.question)):
-        notes.append(FOR_THESE)
+        notes.append(f"Differences are {FOR_THESE}")
     if len(runs_b) > 1:
         if settings["margin"]:
             raise UsageError(
@@ -181,11 +178,11 @@ def _print(
     found: Comparison, old: Sequence[Estimate], new: Sequence[Estimate], level: float
 ) -> None:
     """Print what is better and worse, every headline, every task, and what moved."""
-    from evalkit.report.compared import headline_lines, said_of, task_lines
+    from evalkit.report.compared import apart, headline_lines, said_of, task_lines
     from evalkit.report.summary import reference_sentence
 
     lines, tasks = headline_lines(found, old, new), task_lines(found, old, new)
-    for sentence in said_of(lines, tasks, found.old, found.new):
+    for sentence in (*said_of(lines, tasks, found.old, found.new), *apart(found)):
         say(sentence)
     title = (
         f"{found.new} minus {found.old}, percentage points, {level:.0%} intervals for "

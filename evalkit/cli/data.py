@@ -10,6 +10,7 @@ import click
 
 from evalkit.cli.options import (
     PATH,
+    CommandGroup,
     GroupedCommand,
     debug_option,
     json_option,
@@ -29,7 +30,7 @@ _data_dir = option(
 )
 
 
-@click.group("data", epilog="Example: evalkit data fetch bbh")
+@click.group("data", cls=CommandGroup, epilog="Example: evalkit data fetch bbh")
 def command() -> None:
     """Show, fetch or locate benchmark data."""
 

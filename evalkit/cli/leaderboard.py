@@ -11,6 +11,7 @@ import click
 
 from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
+    FOR_THESE,
     PATH,
     GroupedCommand,
     in_output,
@@ -22,6 +23,7 @@ from evalkit.cli.options import (
     table_options,
 )
 from evalkit.errors import UsageError
+from evalkit.records.questions import asked
 from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
@@ -126,6 +128,8 @@ def command(
     if settings["as_json"] or not settings["quiet"]:
         tables = [(name, table) for name, _, _, table in found]
         _show(rows, order, beside, tables, along, as_json=settings["as_json"])
+        if asked(settings["question"]) != order.question and not settings["as_json"]:
+            say(f"Ranks and intervals are {FOR_THESE}")
     return 0
 
 
@@ -203,8 +207,8 @@ def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
     if wordings.n_pairs:
         regret = "; ".join(
             (
-                f"the best of the {counted(k, 'model')} one wording puts first loses "
-                f"{points(lost)} points"
+                f"{'the model' if k == 1 else f'the best of the {k} models'} that one wording "
+                f"puts first loses {points(lost)} points"
             )
             for k, lost in wordings.regret.items()
         )

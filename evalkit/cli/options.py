@@ -17,7 +17,9 @@ from evalkit.report.terminal import AS_TABLE, json_shown, say, say_table, shown,
 from evalkit.report.text import finite_json
 
 __all__ = [
+    "FOR_THESE",
     "PATH",
+    "CommandGroup",
     "GroupedCommand",
     "GroupedOption",
     "data_dir_option",
@@ -37,6 +39,11 @@ __all__ = [
     "together",
 ]
 
+FOR_THESE = (
+    "for these phrasings: for new ones nothing holds whatever their effects are; "
+    "--question normal takes effects of wording as normal."
+)
+"""Said where a question about new phrasings is answered for those that were asked."""
 READABLE = 12
 """Characters of a text column that a narrow terminal leaves."""
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,6 +90,20 @@ class GroupedCommand(click.Command):
                     if line.startswith("Example")
                     else f"       or: {line.strip()}\n"
                 )
+
+
+class CommandGroup(click.Group):
+    """A group whose help gives the line of every command whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with the first sentence of their help, however long."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(limit=formatter.width * 9))
+                    for name, command in sorted(self.commands.items())
+                ]
+            )
 
 
 def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], F]:

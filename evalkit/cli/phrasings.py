@@ -14,12 +14,15 @@ from evalkit.cli import (
     phrasings_seen,
     phrasings_suggest,
 )
+from evalkit.cli.options import CommandGroup
 
 __all__ = ["command"]
 
 
 @click.group(
-    "phrasings", epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml"
+    "phrasings",
+    cls=CommandGroup,
+    epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml",
 )
 def command() -> None:
     """Write, import, perturb, check, label, lint, compare and suggest phrasings."""

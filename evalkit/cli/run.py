@@ -24,6 +24,8 @@ __all__ = ["command"]
     epilog=(
         "Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data "
         "--limit 100"
+        " or: evalkit run --model openai:NAME@http://127.0.0.1:8000/v1 --suite procedural "
+        "--limit 20"
     ),
 )
 @choosing_options()

@@ -6,13 +6,21 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import PATH, GroupedCommand, debug_option, in_output, option, quiet_option
+from evalkit.cli.options import (
+    PATH,
+    CommandGroup,
+    GroupedCommand,
+    debug_option,
+    in_output,
+    option,
+    quiet_option,
+)
 from evalkit.report.terminal import counted, say
 
 __all__ = ["command"]
 
 
-@click.group("tasks", epilog="Example: evalkit tasks new tickets")
+@click.group("tasks", cls=CommandGroup, epilog="Example: evalkit tasks new tickets")
 def command() -> None:
     """Make tasks of your own."""
 

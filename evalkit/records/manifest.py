@@ -262,7 +262,8 @@ class Wordings:
     """What the word phrasing stands for in a run. Phrasings are counted once per task."""
 
     strata: Mapping[str, int] = field(default_factory=dict)
-    """Stratum -> headline phrasings in it; those whose stratum is not said are in none."""
+    """Stratum -> headline phrasings in it, empty for those whose stratum is not said; nothing where
+    no stratum is."""
     doubtful: int = 0
     """Correct phrasings left out of the headline, because a reader doubts that they ask the
     task."""
@@ -341,6 +342,8 @@ class Manifest:
 
     def to_go_on(self) -> str:
         """Return the line that goes on with the run, or what to do where none is known."""
+        if self.model.backend == "imported":
+            return "score them where the table or log was made"
         return self.command or "the same 'evalkit run' again"
 
 

@@ -15,12 +15,14 @@ from evalkit.analysis.compare import Comparison
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
 from evalkit.report.summary import IF_ANY
+from evalkit.report.terminal import counted
 from evalkit.report.text import bracket, p_shown, points, says_something, signed
 
 __all__ = [
     "HEADS",
     "Line",
     "Verdict",
+    "apart",
     "asked_in",
     "headline_lines",
     "line_cells",
@@ -273,6 +275,16 @@ def said_of(lines: Sequence[Line], tasks: Sequence[Line], old: str, new: str) ->
             f"{len(moved) - worse} clearly better, the number of tasks paid for (Holm)."
         )
     return said
+
+
+def apart(found: Comparison) -> list[str]:
+    """Return what is said of cells with a score on one side only, where there are any."""
+    if not found.n_apart:
+        return []
+    return [
+        f"{counted(found.n_apart, 'cell')} with a score on one side only: differences are of the "
+        f"{found.tests[-1].n_cells:,} that both have, old and new of all that each has."
+    ]
 
 
 def robustness(changes: Sequence[Estimate]) -> str:

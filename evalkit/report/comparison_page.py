@@ -17,6 +17,7 @@ from evalkit.records import Estimate
 from evalkit.records.questions import WORDS
 from evalkit.report.compared import (
     Line,
+    apart,
     asked_in,
     headline_lines,
     other_questions,
@@ -118,7 +119,7 @@ def against(found: Comparison, old: RunView, new: RunView, names: tuple[str, str
         stars=other_questions(lines, found.question),
         asked_of_tasks=asked,
         stars_of_tasks=other_questions(tasks, asked),
-        said=said_of(lines, tasks, *names),
+        said=[*said_of(lines, tasks, *names), *apart(found)],
         lines=lines,
         tasks=tasks,
         lost=test.lost,

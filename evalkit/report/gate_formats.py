@@ -51,6 +51,11 @@ POINTS = (
     "bound, for these tasks and phrasings on new instances."
 )
 
+STD = (
+    "std is without the noise of the instances, root mean square over tasks; in summaries and "
+    "reports that noise is in it and it is the mean over tasks."
+)
+
 
 def gate_json(decision: Decision, explanation: Explanation | None = None) -> str:
     """Return ``gate.json``: fractions at full precision, null where undefined, exit code and
@@ -105,7 +110,8 @@ def check_row(check: Check) -> list[str]:
 
 
 def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
-    """Return the checks worth a line of their own, and a line for each group of the others.
+    """Return the checks worth a line of their own, a line on what std is here where it is one,
+    and a line for each group of the others.
 
     Deciding checks, those over the suite and regressions stand alone; the rest of informational
     checks is counted.
@@ -127,7 +133,7 @@ def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
         )
         for metric, words in counted.items()
     ]
-    return kept, lines
+    return kept, [*([STD] if any(check.metric == "std" for check in kept) else []), *lines]
 
 
 def needed(decision: Decision) -> Iterator[str]:

@@ -63,7 +63,9 @@ def cost_sentence(costs: Costs | None) -> str:
     ]
     told = [" and ".join(arms)] if arms else []
     if costs.n_by_format is not None:
-        told.append(f"{_counted(costs.n_by_format, k, 'fails', 'fail')} by format")
+        alone = k == 1 and not costs.n_by_format
+        fails = "it does not fail" if alone else _counted(costs.n_by_format, k, "fails", "fail")
+        told.append(f"{fails} by format")
     verb = "costs" if k == 1 else "cost"
     how = f": {', '.join(told)}" if told else ""
     return f"{k:,} of {costs.n:,} wordings {verb} {points}{how}{chance}."
@@ -83,7 +85,8 @@ def _counted(part: int, whole: int, one: str = "is", many: str = "are") -> str:
 def reference_sentence(
     estimates: Sequence[Estimate], reference: Sequence[Estimate], mine: str, theirs: str
 ) -> str:
-    """Return in one sentence what a run scores of a reference; empty where no task can say.
+    """Return in one sentence what a run scores of a reference; empty where no task can say,
+    or none can be guessed.
 
     Parameters
     ----------
@@ -95,7 +98,7 @@ def reference_sentence(
     from evalkit.analysis.places import of_reference  # a run alone needs none
 
     share, n = of_reference(estimates, reference)
-    if share != share:
+    if share != share or not any(row.metric == "accuracy_norm" for row in estimates):
         return ""
     return (
         f"Above chance {mine} scores {share:.1%} of {theirs}, "

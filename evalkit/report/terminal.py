@@ -17,6 +17,10 @@ import click
 
 __all__ = ["AS_TABLE", "counted", "json_shown", "say", "say_table", "shown", "table_form"]
 
+_SPELT = "−±…–“”"
+_PLAIN = str.maketrans({"−": "-", "±": "+-", "…": "...", "–": "-", "“": '"', "”": '"'})
+"""Signs of our own that an older encoding may lack (ASCII, Latin-1, Windows), and how it has
+them."""
 _UNPRINTED = re.compile(r"[^\x20-\x7e]")
 
 
@@ -74,10 +78,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _fitting(text: str, stream: TextIO) -> str:
-    """Return text with letters that a stream's encoding lacks as escapes."""
+    """Return text with letters that a stream's encoding lacks in plain spelling, or as escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     with suppress(LookupError):
+        if not _encodes(_SPELT, encoding):
+            text = text.translate(_PLAIN)
         return text.encode(encoding, "backslashreplace").decode(encoding)
     return text
 

@@ -41,7 +41,9 @@ def population(wordings: Wordings | None) -> str:
     """
     if wordings is None or not wordings.strata:
         return ""
-    parts = ", ".join(f"{number:,} {name}" for name, number in wordings.strata.items())
+    parts = ", ".join(
+        f"{number:,} {name or 'of no stratum'}" for name, number in wordings.strata.items()
+    )
     return f"New phrasings: more like those asked, {parts} (counted per task)."
 
 

@@ -40,14 +40,15 @@ class HasPath(Protocol):
     @property
     def path(self) -> Path:
         """Return its directory."""
-        ...
 
 
 Place: TypeAlias = "str | Path | HasPath"
 
 
 def _path(place: Place) -> Path:
-    return Path(place) if isinstance(place, str | Path) else place.path
+    if isinstance(found := getattr(place, "path", place), str | Path):
+        return Path(found)
+    raise UsageError(f"{type(place).__name__}: is no path, run or (for analyse) pandas.DataFrame.")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -381,9 +382,7 @@ def analyse(
 
 def _refuse_intervals(level: float, resamples: int, question: str, known: Sequence[str]) -> None:
     if not 0 < level < 1:
-        raise UsageError(
-            f"--level: {level:g} is out of range; a number between 0 and 1 is accepted."
-        )
+        raise UsageError(f"--level: {level:g} is out of range; a number from 0 to 1 is accepted.")
     if resamples < 100:
         raise UsageError(
             f"--resamples: {resamples} is out of range; a whole number from 100 is accepted."

@@ -92,7 +92,8 @@ def _with_probabilities(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     beside = probabilities_path(path)
     if _APART[0] in frame or not beside.is_file():
         return frame
-    table = pq.read_table(beside, memory_map=False)
+    with beside.open("rb") as file:  # a path may hold bytes that are no UTF-8
+        table = pq.read_table(file)
     if (table.schema.metadata or {}).get(b"scores", b"").decode() != file_digest(path) or len(
         table
     ) != len(frame):
@@ -133,7 +134,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
             "Check the path, or type: evalkit score RUN"
         )
     try:
-        table = pq.read_table(path, memory_map=False)
+        with path.open("rb") as file:
+            table = pq.read_table(file)
         stated = (table.schema.metadata or {}).get(b"evalkit_schema", b"").decode()
         if stated != SCHEMA:
             raise TableError(

@@ -44,7 +44,8 @@ class SharedCache:
             self._give_up(error)
 
     def _give_up(self, error: StoreError) -> None:
-        self._note(f"the shared cache is not used; the run goes on without it. {error}")
+        why = str(error).replace("name another --out", "set EVALKIT_HOME to another folder")
+        self._note(f"the shared cache is not used; the run goes on without it. {why}")
         self.close()
 
     def put(self, fingerprint: str, responses: Sequence[Response]) -> None:

@@ -16,6 +16,8 @@ from evalkit.cli.compare import command as compare_command
 from evalkit.errors import ComparisonError
 from evalkit.records.manifest import SuiteRecord, TaskRecord
 from evalkit.records.questions import WORDS, of_differences
+from evalkit.report.compared import apart
+from evalkit.report.summary import reference_sentence
 from evalkit.scoring import ScoreTable
 from evalkit.store.directory import RunDir
 
@@ -179,6 +181,37 @@ def test_missing_cells_are_left_out_pairwise():
     found = compare_tables(table_of([[1, 1, np.nan, 0]]), table_of([[0, 1, 1, np.nan]], model="n"))
 
     assert (found.tests[0].n_cells, found.tests[0].lost, found.tests[0].gained) == (2, 1, 0)
+    assert apart(found) == [
+        "2 cells with a score on one side only: differences are of the 2 that both have, old and "
+        "new of all that each has."
+    ]
+
+
+def test_tables_without_a_shared_score_are_refused():
+    """Nothing is compared of nothing."""
+    with pytest.raises(ComparisonError, match="no cell has a score in both tables"):
+        compare_tables(table_of([[1, np.nan]]), table_of([[np.nan, 0]], model="n"))
+
+
+def test_one_instance_has_a_difference_and_no_interval():
+    """The mean of one instance is a number, only its error is not known."""
+    found = compare_tables(table_of([[1], [1]]), table_of([[0], [1]], model="n"))
+    mean = next(row for row in found.overall if row.metric == "mean")
+
+    assert (mean.value, math.isnan(mean.low)) == (-0.5, True)
+    assert "fewer than two" in mean.note
+
+
+def test_what_cannot_be_guessed_is_not_put_above_chance():
+    """Without a level of chance a ratio of means is no share of a score above chance."""
+    found = compare_tables(*runs(2, 10, 0.0))
+    rows = [replace(row, value=0.5) for row in found.estimates if row.metric == "mean"]
+    normed = [replace(row, metric="accuracy_norm") for row in rows]
+
+    assert reference_sentence(rows, rows, "a", "b") == ""
+    assert reference_sentence([*rows, *normed], [*rows, *normed], "a", "b") == (
+        "Above chance a scores 100.0% of b, mean over 1 task."
+    )
 
 
 def test_graded_scores_are_tested_by_sign_flips():

@@ -7,6 +7,7 @@ import pytest
 
 from evalkit.analysis import estimate, wordings_of
 from evalkit.analysis.wordings import differing, matched
+from evalkit.report.wordings import population
 from evalkit.scoring import ScoreTable
 
 
@@ -81,9 +82,11 @@ def test_strata_count_headline_phrasings_alone():
             phrasing("b", "seen", 4, stratum="styled"),
             phrasing("c", "seen", 4, meaning="doubtful"),
             phrasing("d", "unseen", 4, kind="null"),
+            phrasing("e", "seen", 4, stratum=""),
         )
     )
-    assert told.strata == {"plain": 1, "styled": 1}
+    assert told.strata == {"plain": 1, "styled": 1, "": 1}
+    assert population(told).endswith("1 plain, 1 styled, 1 of no stratum (counted per task).")
 
 
 def test_arms_of_the_same_forms_do_not_differ():

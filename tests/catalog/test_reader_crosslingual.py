@@ -201,8 +201,12 @@ def test_weekdays_are_counted_right():
     [
         ({"family": "months"}, ("de",), "'family' is 'months'; accepted: errands, weekdays"),
         ({"family": "errands"}, ("it",), r"languages is \['it'\]; one of ar, de"),
-        ({"family": "weekdays", "instances": 900}, ("de",), r"'instances' is 900; 1 to \d+ is accepted"),
-        ({"family": "errands", "instances": 0}, ("de",), r"'instances' is 0; 1 to"),
+        (
+            {"family": "weekdays", "instances": 900},
+            ("de",),
+            r"'instances' is 900; 1 to \d+ is accepted",
+        ),
+        ({"family": "errands", "instances": 0}, ("de",), "'instances' is 0; 1 to "),
     ],
 )
 def test_a_family_that_is_not_there_is_refused(options, languages, words):

@@ -22,7 +22,7 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "semicolons.csv", "t.parquet"])
 def test_cells_read_the_same_from_every_format(tmp_path, name):
     """CSV, gzipped CSV and Parquet give the same rows;
     ids keep their zeros, truth values become seen and unseen.
@@ -35,7 +35,8 @@ def test_cells_read_the_same_from_every_format(tmp_path, name):
         )
         plain.to_parquet(tmp_path / name)
     else:
-        written(tmp_path / name, CELLS)
+        mark = {"t.tsv": "\t", "semicolons.csv": ";"}.get(name, ",")
+        written(tmp_path / name, CELLS.replace(",", mark))
     file = read_score_table(tmp_path / name)
 
     assert file.layout == "cells"
@@ -62,6 +63,13 @@ def test_aggregated_table_keeps_what_was_printed(tmp_path):
         ("model,task,phrasing_id,score\n", "a header but no rows"),
         ("model,score\nm,1\n", "column task, phrasing_id is not there; columns: model, score"),
         ("model,model\nm,n\n", "column 'model' occurs twice"),
+        (
+            "Model,prompt,id,acc\nm,p,i,1\n",
+            "--map model=Model --map \"task='NAME'\" --map phrasing_id=prompt --map score=acc "
+            "--map instance_id=id",
+        ),
+        ("prompt,q1,q2\np,1,0\n", "has to become rows first"),
+        ("model;task;phrasing_id;score\nm;t;p;0,5\n", "first '0,5' in row 1.* decimal point"),
         (
             "model,task,phrasing_id,score\nm,t,p,good\n",
             "column score holds 1 values that are no number, first 'good' in row 1",

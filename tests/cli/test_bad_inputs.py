@@ -88,9 +88,15 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("one argument too many", ["doctor", "x"], 2, "argument (x). Type"),
     (
         "model of an unknown backend",
+        changed(model="ollama:llama"),
+        2,
+        "'ollama' is not known; did you mean 'vllm'? Known: hf,",
+    ),
+    (
+        "address without a model",
         changed(model="http://host/v1"),
         2,
-        "'http' is not known. Known: hf,",
+        "type openai:NAME@http://host/v1",
     ),
     ("empty model", ["run", "--model", "", "--tasks", "procedural/boolean"], 2, "BACKEND:REST"),
     ("executor typo", changed(executor="rya"), 2, "'local', 'ray'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.report.terminal import json_shown, shown
+from evalkit.report.terminal import json_shown, say, shown
 
 ROOT = Path(__file__).parent.parent.parent / "evalkit"
 BAD = "\x1b]2;mine\x07\x1b[H\x1b[J\x9b2J\x1b]52;c;eA==\x1b\\\x1bc\x08\x7f\u202e\x0e"
@@ -148,3 +149,19 @@ def test_every_control_letter_is_spelt_out(letter: str) -> None:
     assert letter not in shown(f"a{letter}b", lines=False)
     assert json.loads(json_shown(text)) == [f"a{letter}b"]
     assert all(char.isprintable() for char in json_shown(text))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [("utf-8", "−1 ± “é”…\n"), ("cp1252", '-1 +- "é"...\n'), ("ascii", '-1 +- "\\xe9"...\n')],
+)
+def test_signs_that_an_encoding_lacks_are_spelt_plainly(
+    encoding: str, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minus stays a minus on an older terminal; only letters of others become escapes."""
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding=encoding, newline=""))
+    say("−1 ± “é”…")
+    sys.stdout.flush()
+
+    assert buffer.getvalue().decode(encoding) == written

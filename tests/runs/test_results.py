@@ -168,6 +168,8 @@ def test_analyse_takes_a_run_and_an_aggregated_frame(runs: tuple[Run, Run]) -> N
         (lambda: evalkit.analyse(table(), factor="x"), r"^factor x: the frame has no such column"),
         (lambda: evalkit.analyse(table(), chance=1.5), r"^chance: '1\.5' is no score of guessing"),
         (lambda: evalkit.analyse(table(), reference="x"), r"^the frame: no phrasing 'x'"),
+        (lambda: evalkit.analyse([{"score": 1}]), r"^list: is no path, run or"),
+        (lambda: evalkit.gate(table(), table()), r"^DataFrame: is no path, run or"),
         (
             lambda: evalkit.analyse(
                 pd.DataFrame({"model": "m", "task": "t", "phrasing_id": ["a"], "score": [0.5]}),

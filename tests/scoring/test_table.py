@@ -103,6 +103,18 @@ def test_parquet_round_trip_keeps_everything(tmp_path):
     assert "language" in again.frame
 
 
+def test_a_folder_whose_name_is_no_utf8_is_read(tmp_path):
+    """Old systems left such names behind."""
+    folder = tmp_path / "lat\udce9in"
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system takes no such name")
+    ScoreTable.from_scores([make_score()]).write_parquet(folder / "scores.parquet")
+
+    assert len(ScoreTable.read_parquet(folder / "scores.parquet").frame) == 1
+
+
 @settings(max_examples=20)
 @given(order=st.permutations(range(6)))
 def test_bytes_do_not_depend_on_row_order(tmp_path_factory, order):

@@ -154,12 +154,12 @@ def _download(spec: ModelSpec, *, offline: bool) -> tuple[Path, str]:
     except RepositoryNotFoundError as error:
         raise BackendError(
             f"{where}: no such directory here and no such model on the hub, or it is not public. "
-            "Check the name, or log in with 'hf auth login'."
+            f"Check the name, or log in with 'hf auth login'.{_served(spec.name)}"
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise BackendError(
             f"{where}: not in the local cache and the hub cannot be reached. "
-            "Connect to the network, or give a local directory."
+            f"Connect to the network, or give a local directory.{_served(spec.name)}"
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise BackendError(
@@ -167,6 +167,11 @@ def _download(spec: ModelSpec, *, offline: bool) -> tuple[Path, str]:
             "Check the name, the revision, the network and HF_ENDPOINT."
         ) from error
     return root, root.name
+
+
+def _served(name: str) -> str:
+    """How a model behind a server is named, where the name could be one."""
+    return "" if "/" in name else f" A model behind an OpenAI interface is openai:{name}."
 
 
 def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:

@@ -25,6 +25,8 @@ __all__ = ["PUBLIC_URL", "HttpSettings", "changing_answers", "read_settings"]
 
 PUBLIC_URL = "https://api.openai.com/v1"
 """Server that is asked when none is named."""
+_ADDRESS = re.compile(r"@(localhost(?::\d+)?(?:/.*)?|[\w.-]+:\d+(?:/.*)?|[\w-]+(?:\.[\w-]+)+/.*)$")
+"""An address whose ``http://`` was left out; ``NAME@20240620`` and ``@cf/NAME`` are model names."""
 
 _APIS = ("auto", "chat", "completions")
 _SCORINGS = ("auto", "tokens", "echo", "top", "text")
@@ -140,6 +142,12 @@ def read_settings(spec: ModelSpec) -> HttpSettings:
     if not name:
         raise BackendError(
             f"openai:{spec.name}: names no model; openai:MODEL@http://host:port/v1 is accepted."
+        )
+    if not url and (address := _ADDRESS.search(name)):
+        raise BackendError(
+            f"openai:{spec.name}: {address[1]!r} looks like an address without http:// or "
+            f"https://, and without an address the prompts go to {PUBLIC_URL}. "
+            f"Write openai:{name[: address.start()]}@http://{address[1]}."
         )
     url, version = _without_version(url or PUBLIC_URL)
     given = {**({"api_version": version} if version else {}), **options, **spec.options}

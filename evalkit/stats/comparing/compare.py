@@ -244,7 +244,8 @@ def difference_intervals(
         )
     old, new = on_shared_cells(old, new)
     if old.shape[0] < 1 or old.shape[1] < 2:
-        return {"mean": undefined(float("nan"), "fewer than two shared instances", level=level)}
+        change = mean(new) - mean(old) if old.size else float("nan")
+        return {"mean": undefined(change, "fewer than two shared instances", level=level)}
     cells = paired_difference(old, new)
     change = mean(new) - mean(old)
     result = {

@@ -34,10 +34,19 @@ def test_without_an_address_the_public_server_is_meant():
     assert (settings("gpt-x").model, settings("gpt-x").url) == ("gpt-x", PUBLIC_URL)
 
 
+@pytest.mark.parametrize("name", ["m@20240620", "m@1.0", "@cf/meta/m-3.1-8b", "m@x:7b", "a/m@001"])
+def test_a_version_behind_an_at_sign_is_part_of_the_name(name):
+    """Names of some providers hold one."""
+    assert (settings(name).model, settings(name).url) == (name, PUBLIC_URL)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("@http://h/v1", {}, "names no model"),
+        ("m@127.0.0.1:80", {}, r"without http:// .* Write openai:m@http://127.0.0.1:80\."),
+        ("m@localhost/v1", {}, "Write openai:m@http://localhost/v1"),
+        ("m@ai.example.org/v1", {}, "Write openai:m@http://ai.example.org/v1"),
         ("m@http://", {}, "is no address"),
         ("m@http://h:port/v1", {}, "is no address"),
         ("m@http://h/v1,rpm", {}, "'rpm' is no option"),
