@@ -223,8 +223,9 @@ class Encoder:
         if self._chat is not None:
             sent = self._chat.render(request.system, text)
             told = any(map(has_marks, request.continuations))
-            answer_follows = sent is not None and request.kind == "choice" and not told
-            return self._chat.before_choice(sent) if answer_follows else sent
+            if sent is None or request.kind != "choice" or told:
+                return sent
+            return self._chat.before_choice(sent)
         return f"{request.system}\n\n{text}" if request.system else text
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
