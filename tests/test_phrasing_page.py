@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from programs import program
 
 from evalkit.records import Phrasing
-
-TOOL = Path(__file__).parents[1] / "tools" / "generate_phrasing_page.py"
 
 
 @pytest.fixture(scope="module")
 def tool():
     """Return the generator as a module."""
-    spec = importlib.util.spec_from_file_location("generate_phrasing_page", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("tools/generate_phrasing_page.py")
 
 
 def test_the_page_counts_what_is_in_the_files(tool):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from programs import program
 
 ROOT = Path(__file__).parent.parent
 LISTED = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split()
@@ -16,12 +16,7 @@ LISTED = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split()
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     """Return the program that writes the list."""
-    spec = importlib.util.spec_from_file_location("listing", ROOT / "tools" / "list_slow_tests.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("tools/list_slow_tests.py")
 
 
 def test_every_line_names_a_test() -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
 
 import pytest
+from programs import program
 
-ROOT = Path(__file__).parents[1]
-SPEC = importlib.util.spec_from_file_location("wrap_lines", ROOT / "tools" / "wrap_lines.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-tool = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tool)
+tool = program("tools/wrap_lines.py")
 
 WORDS = "one two three four. five six; seven, eight nine ten " * 3
 

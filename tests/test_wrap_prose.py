@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from programs import program
 
-ROOT = Path(__file__).parents[1]
-SPEC = importlib.util.spec_from_file_location("wrap_prose", ROOT / "tools" / "wrap_prose.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-tool = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tool)
+tool = program("tools/wrap_prose.py")
 
 LONG = "one two three four five six seven eight nine ten " * 3
 """A line of 147 columns."""

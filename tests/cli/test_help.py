@@ -4,30 +4,22 @@ and the page of the docs is made from them.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from programs import program
 
 from evalkit.cli.main import COMMANDS, cli
-
-TOOL = Path(__file__).parents[2] / "tools" / "generate_cli_page.py"
 
 
 @pytest.fixture(scope="module")
 def tool():
     """Return the generator of the command line page as a module."""
-    spec = importlib.util.spec_from_file_location("generate_cli_page", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("tools/generate_cli_page.py")
 
 
 SUBCOMMANDS = {

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from programs import program
 
-
-def _campaign() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "fault_campaign", Path(__file__).parent / "campaign.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fault_campaign"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CAMPAIGN = _campaign()
+CAMPAIGN = program("tests/faults/campaign.py")
 
 
 @pytest.mark.slow

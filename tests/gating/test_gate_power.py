@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
-
-
-def _benchmark() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "gate_power.py"
-    spec = importlib.util.spec_from_file_location("gate_power", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gate_power"] = module
-    spec.loader.exec_module(module)
-    return module
+from programs import program
 
 
 @pytest.mark.slow
@@ -28,7 +13,7 @@ def test_error_rates_hold_and_losses_are_noticed() -> None:
 
     `benchmarks/gate_power.py` simulates hundreds of every regime.
     """
-    power = _benchmark()
+    power = program("benchmarks/gate_power.py")
     policy = power.deciding(power.read_policy_file(power.default_policy_path()))
 
     found = power.simulate(
@@ -51,7 +36,7 @@ def test_losses_that_add_up_are_seen_against_the_first_release() -> None:
     """Three chains of five releases that lose a point each: none passes against the first,
     with one baseline or two.
     """
-    power = _benchmark()
+    power = program("benchmarks/gate_power.py")
     policy = power.deciding(power.read_policy_file(power.default_policy_path()))
 
     found = power.chained(power.REGIMES[2], loss=0.01, releases=3, policy=policy, seed=5)

@@ -4,15 +4,13 @@ about it.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from programs import ROOT, program
 
 from evalkit.analysis.compare import paired_blocks, whole_blocks
 from evalkit.catalog.policies import default_policy_path, read_policy_file
@@ -167,14 +165,8 @@ def test_nothing_that_was_once_let_through_passes() -> None:
     """Every defect of the table in docs/gate.md is a regression; the same cells pass;
     its rows stand there.
     """
-    path = Path(__file__).parents[2] / "benchmarks" / "gate_planted.py"
-    spec = importlib.util.spec_from_file_location("gate_planted", path)
-    assert spec is not None
-    assert spec.loader is not None
-    planted = importlib.util.module_from_spec(spec)
-    sys.modules["gate_planted"] = planted
-    spec.loader.exec_module(planted)
-    page = (path.parents[1] / "docs" / "gate.md").read_text(encoding="utf-8")
+    planted = program("benchmarks/gate_planted.py")
+    page = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
     old = planted.cells()
 
     assert planted.decision(old, old).outcome == "pass"

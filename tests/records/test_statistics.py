@@ -4,12 +4,12 @@ entries.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from programs import program
 
 from evalkit.analysis import estimate, read_estimates
 from evalkit.gating.measures import CONVEX
@@ -27,18 +27,12 @@ from evalkit.records.statistics import (
 from evalkit.scoring import ScoreTable
 
 ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "tools" / "generate_metrics_page.py"
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     """Return the generator of the page."""
-    spec = importlib.util.spec_from_file_location("generate_metrics_page", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("tools/generate_metrics_page.py")
 
 
 def rows_of_two_models() -> list[dict[str, object]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from manifests import made
+from programs import program
 
 from evalkit.analysis import estimate
 from evalkit.records import (
@@ -205,13 +204,7 @@ def run_view(make_run: Callable[..., RunView]) -> RunView:
 
 def _driver() -> Any:
     """Return the module that drives Chromium; benchmarks use it too."""
-    path = Path(__file__).parents[2] / "benchmarks" / "chromium.py"
-    spec = importlib.util.spec_from_file_location("chromium_driver", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/chromium.py")
 
 
 @pytest.fixture(scope="module")

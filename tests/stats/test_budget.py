@@ -1,13 +1,12 @@
 """Budgeted estimation: designs, fits, intervals, stopping, search."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import program
 from scipy.special import expit
 
 from evalkit.stats.planning.budget import estimate_distribution, gather_cells, next_cells
@@ -27,13 +26,7 @@ def matrix(seed: int, p: int = 40, n: int = 80, tau: float = 0.3) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rasch() -> ModuleType:
     """Return the plain fit that the benchmark compares with."""
-    path = Path(__file__).parents[2] / "benchmarks" / "budget_rasch.py"
-    spec = importlib.util.spec_from_file_location("budget_rasch", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/budget_rasch.py")
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:

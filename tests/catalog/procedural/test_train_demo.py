@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,12 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from programs import program
 
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.procedural.generate import FAMILIES, generate
 from evalkit.catalog.tasks import load_task
 
-TOOL = Path(__file__).parents[3] / "tools" / "train_demo.py"
 SMALL = [
     "--steps", "6", "--log-every", "3", "--batch-size", "4", "--instances", "30", "--width", "32", "--heads", "2", "--layers", "1",  # noqa: E501
     "--vocabulary", "400", "--no-bf16",
@@ -25,12 +24,7 @@ SMALL = [
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location("train_demo", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_demo"] = module
-    spec.loader.exec_module(module)
+    module = program("tools/train_demo.py")
     module.TOKENIZER_PROMPTS = 500  # type: ignore[attr-defined]
     return module
 

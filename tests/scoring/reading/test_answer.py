@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import program
 
 from evalkit.records.reasoning import joined_reasoning, split_reasoning
 from evalkit.scoring.reading import mentions, read_answer
 from evalkit.scoring.reading.plain import plain
 
-ROOT = Path(__file__).resolve().parents[3]
 LETTERS = ("A", "B", "C", "D")
 
 
 @pytest.fixture(scope="module")
 def parsing() -> ModuleType:
     """Give benchmarks/parsing.py as a module."""
-    spec = importlib.util.spec_from_file_location("parsing", ROOT / "benchmarks" / "parsing.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["parsing"] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/parsing.py")
 
 
 def test_there_are_enough_answers_of_every_family(parsing: ModuleType) -> None:

@@ -4,26 +4,18 @@ and nothing ugly stops them.
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from programs import program
 
 from evalkit.scoring.reading.refusals import refusal_of
-
-TOOL = Path(__file__).parents[3] / "benchmarks" / "refusals.py"
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     """Return the benchmark."""
-    spec = importlib.util.spec_from_file_location("refusals_benchmark", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/refusals.py")
 
 
 def test_the_page_is_current(tool: ModuleType) -> None:
