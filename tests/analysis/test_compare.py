@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from manifests import made
+from score_tables import table_of
 
 from evalkit.analysis.compare import Settings, compare_suites, compare_tables
 from evalkit.analysis.standings import standings
@@ -20,23 +21,6 @@ from evalkit.report.compared import apart
 from evalkit.report.summary import reference_sentence
 from evalkit.scoring import ScoreTable
 from evalkit.store.directory import RunDir
-
-
-def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
-    """Return the table of a matrix (phrasing, instance)."""
-    scores = np.asarray(scores, dtype=float)
-    p, n = scores.shape
-    columns = {
-        name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()
-    }
-    base = {
-        "model": model,
-        "task": task,
-        "phrasing_id": np.repeat([f"p{k}" for k in range(p)], n),
-        "instance_id": np.tile([f"i{k:04d}" for k in range(n)], p),
-        "score": scores.ravel(),
-    }
-    return ScoreTable.from_frame(pd.DataFrame({**base, **columns}))
 
 
 def runs(

@@ -5,31 +5,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from score_tables import table_of
 
 from evalkit import stats
 from evalkit.analysis import Known, estimate
 from evalkit.analysis.drops import drop_pairs
 from evalkit.records.questions import WORDS
 from evalkit.scoring import ScoreTable
-
-
-def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
-    """Return the table of a matrix (phrasing, instance);
-    keyword columns have one value per phrasing.
-    """
-    scores = np.asarray(scores, dtype=float)
-    p, n = scores.shape
-    columns = {
-        name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()
-    }
-    base = {
-        "model": model,
-        "task": task,
-        "phrasing_id": np.repeat([f"p{k}" for k in range(p)], n),
-        "instance_id": np.tile([f"i{k:04d}" for k in range(n)], p),
-        "score": scores.ravel(),
-    }
-    return ScoreTable.from_frame(pd.DataFrame({**base, **columns}))
 
 
 def random_scores(p: int, n: int, seed: int = 0) -> np.ndarray:

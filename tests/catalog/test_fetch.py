@@ -23,6 +23,7 @@ from evalkit.records import Source, Task
 
 COMMIT = "c30699e8356da336a370243923dbaf21066bb9fe"
 BRANCH_COMMIT = "a" * 40
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def rows(number: int) -> bytes:
@@ -69,14 +70,7 @@ def hub(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> HTTPServer:
     httpserver.expect_request(re.compile(r"/api/datasets/.*")).respond_with_handler(info)
     monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    for name in (
-        "http_proxy",
-        "https_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
+    for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     return httpserver
 
@@ -187,14 +181,7 @@ def github(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> HTTPServe
     ).respond_with_data(file)
     for name in ("EVALKIT_GITHUB_RAW", "EVALKIT_GITHUB_API"):
         monkeypatch.setenv(name, httpserver.url_for("").rstrip("/"))
-    for name in (
-        "http_proxy",
-        "https_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
+    for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     return httpserver
 

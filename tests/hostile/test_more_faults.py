@@ -10,44 +10,29 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from misbehaving_server import (  # noqa: F401 - fixtures
     ASKED,
+    CHOICE,
     Handler,
     answers,
     body,
     chat_body,
     open_backend,
+    raw,
     server,
 )
 
 from evalkit.errors import BackendError, EvalkitError
 from evalkit.records import Request, Response
 
-CHOICE = Request(kind="choice", text="2 + 2?\nA. 3\nB. 4\nAnswer:", continuations=(" A", " B"))
-
 
 def message(**fields: Any) -> dict[str, Any]:
     """Body whose message has these fields."""
     return chat_body("", message={"role": "assistant", **fields})
-
-
-def raw(content: bytes, **headers: str) -> Callable[[Handler, dict[str, Any]], None]:
-    """Answer with these bytes."""
-
-    def behave(handler: Handler, _: dict[str, Any]) -> None:
-        handler.send_response(200)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return behave
 
 
 WHOLE = json.dumps(chat_body("Paris")).encode()

@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from misbehaving_server import (  # noqa: F401 - fixtures
     ASKED,
+    CHOICE,
     Handler,
     answers,
     body,
     chat_body,
     open_backend,
+    raw,
     server,
 )
 
@@ -36,24 +38,10 @@ from evalkit.catalog.score_tables import Told, read_score_table
 from evalkit.catalog.tasks import read_task_file
 from evalkit.catalog.two_columns import read_pairs
 from evalkit.errors import BackendError, EvalkitError, TableError
-from evalkit.records import Instance, ModelSpec, Request
+from evalkit.records import Instance, ModelSpec
 
-CHOICE = Request(kind="choice", text="2 + 2?\nA. 3\nB. 4\nAnswer:", continuations=(" A", " B"))
 ROW = {"id": "1", "question": "Which?", "target": "A"}
 LINE = json.dumps(ROW)
-
-
-def raw(content: bytes, **headers: str) -> Callable[[Handler, dict[str, Any]], None]:
-    """Answer with these bytes."""
-
-    def behave(handler: Handler, _: dict[str, Any]) -> None:
-        handler.send_response(200)
-        for name, value in {**headers, "content_length": str(len(content))}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return behave
 
 
 def rows(folder: Path, name: str, content: bytes | str) -> list[Instance] | str:

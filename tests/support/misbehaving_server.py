@@ -223,6 +223,7 @@ HEALING: dict[str, Behaviour] = {
     "no message": body({"model": "m", "choices": [{"finish_reason": "stop"}]}),
     "200 with an error": body({"error": {"message": "overloaded", "code": 500}}),
 }
+CHOICE = Request(kind="choice", text="2 + 2?\nA. 3\nB. 4\nAnswer:", continuations=(" A", " B"))
 ASKED = Request(kind="generate", text="Capital of France?", max_tokens=8)
 
 
@@ -234,3 +235,17 @@ def answers(backend: OpenAIBackend, *requests: Request) -> list[Response]:
         for response in batch
     }
     return [found[request.key] for request in requests]
+
+
+def raw(content: bytes, **headers: str) -> Callable[[Handler, dict[str, Any]], None]:
+    """Answer with these bytes."""
+
+    def behave(handler: Handler, _: dict[str, Any]) -> None:
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("content-length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return behave
