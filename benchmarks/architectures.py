@@ -30,7 +30,7 @@ SECONDS = 120
 MEMORY = 6 * 2**30
 MOST_PARAMETERS = 100_000_000
 WIDTH, HEADS, INSIDE = 48, 4, 12
-START = 0  # of a decoder
+START = 3  # of a decoder
 SIZES: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "word_embed_proj_dim"), WIDTH),
     **dict.fromkeys(("lru_width", "attention_hidden_size", "embedding_size", "emb_dim"), WIDTH),

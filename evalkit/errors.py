@@ -106,10 +106,15 @@ class EnvironmentFault(EvalkitError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message without its closing stop, of one without a
-    message its kind.
+    r"""Return the first line of an exception's message without its closing stop, with the next
+    where it is but a heading; of one without a message its kind.
+
+    >>> first_line(ValueError("Validation error for field 'size':\n    TypeError: no int\nMore."))
+    "Validation error for field 'size': TypeError: no int"
     """
     lines = str(error).strip().splitlines()
+    if len(lines) > 1 and lines[0].endswith(":"):
+        lines = [f"{lines[0]} {lines[1].strip()}"]
     return lines[0].rstrip(".")[:300] if lines else type(error).__name__
 
 

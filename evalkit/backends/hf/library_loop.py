@@ -19,7 +19,7 @@ from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, quiet
 from evalkit.backends.hf.packed import Bank
 from evalkit.backends.hf.stops import Stops
-from evalkit.errors import BackendError
+from evalkit.errors import BackendError, first_line
 from evalkit.records import Request
 
 __all__ = ["LibraryGreedy", "stop_strings", "unusual_settings"]
@@ -242,10 +242,9 @@ class LibraryGreedy:
                     return_dict_in_generate=True,
                 ).sequences
         except (ValueError, TypeError, NotImplementedError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
                 "generation_config.json: Transformers cannot generate with these settings: "
-                f"{first} Correct the file, or take the setting out."
+                f"{first_line(error)}. Correct the file, or take the setting out."
             ) from error
         for row, new in enumerate(ids[:, skip:].tolist()):
             tell(row, self._until(new, requests[row]))

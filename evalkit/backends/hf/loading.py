@@ -21,7 +21,7 @@ from evalkit.backends.hf.head import AnswerHead
 from evalkit.backends.hf.kinds import auto_class, is_encoder_decoder
 from evalkit.backends.hf.linears import use_onednn, worth_it
 from evalkit.backends.hf.processor import choose_threads, refuse_slow
-from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.errors import BackendError, ExtraMissingError, first_line
 from evalkit.records import ModelSpec
 
 if TYPE_CHECKING:
@@ -225,9 +225,8 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
                     f"{spec.name}: does not fit on {device}. "
                     "Use a smaller model, dtype or another device."
                 ) from error
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise BackendError(
-                f"{spec.name}: cannot be loaded: {lines[0]}. "
+                f"{spec.name}: cannot be loaded: {first_line(error)}. "
                 "Check that weights and config.json belong together."
             ) from error
     loaded = Loaded(
@@ -299,9 +298,9 @@ def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
         )
     # tokenizer libraries raise bare Exception on damaged files; one clear line is owed
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BackendError(
-            f"{files.root}: the tokenizer cannot be loaded: {lines[0]}. Fetch the model again."
+            f"{files.root}: tokenizer or config.json cannot be loaded: {first_line(error)}. "
+            "Fetch the model again."
         ) from error
 
 

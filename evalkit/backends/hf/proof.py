@@ -26,7 +26,7 @@ from evalkit.backends.hf.rows import RowScorer, SingleScorer
 from evalkit.backends.hf.samples import LONGEST_SAMPLE, samples_of, treats_by_length
 from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import FLOOR, TIMES, noise
-from evalkit.errors import BackendError
+from evalkit.errors import BackendError, first_line
 
 __all__ = [
     "VERIFIED",
@@ -215,7 +215,15 @@ def _begun(loaded: Loaded, plain: Scorer, samples: Sequence[Work]) -> Proof:
     Where the model does not run in float64 (a device without it, layers elsewhere), the plain path
     is the reference and the fixed tolerance of the precision is allowed.
     """
-    found = plain.score(samples)
+    try:
+        found = plain.score(samples)
+    except Exception as failure:  # whatever a configuration that loads does to the forward
+        if is_out_of_memory(failure):
+            raise
+        raise BackendError(
+            f"{loaded.model.name_or_path}: Transformers cannot run the model: "
+            f"{first_line(failure)}. Check that config.json belongs to the weights."
+        ) from failure
     try:
         with in_float64(loaded):
             expected = plain.score(samples)

@@ -224,3 +224,17 @@ def test_every_verified_type_is_tested_here(model_dir: Callable[..., Path]) -> N
         aliases.get(kind, kind)
         for kind in FAST + MORE_FAST + ENCODER_DECODER + MORE_ENCODER_DECODER
     } == VERIFIED
+
+
+def test_a_configuration_under_which_the_forward_fails_is_said(
+    model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads, and the library's own forward raises whatever it likes: one line."""
+    from evalkit.backends.hf.rows import SingleScorer
+
+    def fails(*_: object) -> None:
+        raise IndexError("bounds of a window\nand more")
+
+    monkeypatch.setattr(SingleScorer, "score", fails)
+    with pytest.raises(BackendError, match=r"cannot run the model: bounds of a window\. Check"):
+        answers(model_dir("llama"), choice_requests()[:2])
