@@ -275,7 +275,8 @@ CORRECTIONS: Mapping[str, str] = {
 
 JOINS = (
     r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and (?:it|this|that) is(?: also)?|and|or|nor"
-    r"|as well as(?: for)?|&|und|oder|et|ou|y|o|和|或|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
+    r"|as well as(?: for)?|&|und|oder|et|ou|y|o|和|或|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*"
+    r"|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
 )
 """What joins two labels into one list."""
 
