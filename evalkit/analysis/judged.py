@@ -131,11 +131,17 @@ def judgement(
         longer=_longer(cells, units, level),
         kappa=_kappa(value, _decided(score, pairs)),
         spearman=spearman(value, score),
-        corrected=stats.corrected_mean(value, told, units, level=level),
+        corrected=_share(stats.corrected_mean(value, told, units, level=level)),
         n_labels=int(both.sum()),
         label_agreement=_same_side(value[both], told[both]),
         level=level,
     )
+
+
+def _share(found: stats.Interval) -> stats.Interval:
+    """A rate with its interval, kept within 0 and 1; NaN stays."""
+    value, low, high = np.clip([found.value, found.low, found.high], 0.0, 1.0).tolist()
+    return replace(found, value=value, low=low, high=high)
 
 
 def _score(cell: JudgedCell) -> float:

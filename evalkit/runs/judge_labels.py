@@ -78,7 +78,9 @@ def read_sheet(path: Path, answers: Sequence[Judged]) -> Mapping[Cell, float]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--labels: {path} cannot be read as UTF-8 text: {error}.") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)  # spreadsheets write what their country's lists have
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     absent = [name for name in (*IDS, "label") if name not in (rows.fieldnames or ())]
     if absent:
         raise UsageError(

@@ -208,6 +208,10 @@ def test_labels_correct_the_rate(
         sum(row["label"] == "right" for row in rows) / 25
     )
     assert judged(run, "scripted:wrong", capsys)["n_labels"] == 25
+    write(sheet, [{**row, "label": "right"} for row in rows], delimiter=";")
+    found = judged(run, "scripted:perfect", capsys, "--labels", str(sheet))
+    assert found["n_labels"] == 25
+    assert 0.8 < found["corrected"]["low"] < found["corrected"]["high"] == 1.0
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -215,10 +219,10 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> None:
+def write(path: Path, rows: list[dict[str, str]], *, delimiter: str = ",") -> None:
     """Write a sheet."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, rows[0].keys(), delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
 

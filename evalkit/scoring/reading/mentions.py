@@ -26,7 +26,8 @@ _FAR, _VERDICT = 2000, 200
 """Characters behind a label in which the end of its sentence, and a verdict, are looked for;
 else an answer of one repeated letter would be looked through once per letter."""
 _HEAD, _TAIL = 200, 800
-"""Letters and numbers at the beginning and the end that are asked whether they are labels."""
+"""Letters and numbers at the beginning and the end that are asked whether they are labels; of
+labels that are words, as many of the first at either end."""
 _ENDS = re.compile(
     r"\s*(?:$|[.,;:!?()\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
     r"|are|was|it|so|after|based|given|which|that|can|could|may|might|must|should|would|will|seems"
@@ -212,7 +213,8 @@ def _found(text: str, labels: tuple[Label, ...]) -> Iterator[Mention]:
     """Places of labels, words first; short ones only where they are meant as labels."""
     pattern, owners = _words(labels)
     taken: list[tuple[int, int]] = []
-    for match in pattern.finditer(text) if pattern is not None else ():
+    named = list(pattern.finditer(text)) if pattern is not None else []
+    for match in named if len(named) <= 2 * _HEAD else (*named[:_HEAD], *named[-_HEAD:]):
         place = owners[squeezed(match.group())]
         if labels[place].name.lower() == "no" and not _is_no(text, match.start(), match.end()):
             continue

@@ -274,8 +274,9 @@ CORRECTIONS: Mapping[str, str] = {
 """What takes back what was said before it."""
 
 JOINS = (
-    r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and|or|nor|as well as(?: for)?|&|und|oder|et|ou|y|o|和|或"
-    r"|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
+    r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and (?:it|this|that) is(?: also)?|and|or|nor"
+    r"|as well as(?: for)?|&|und|oder|et|ou|y|o|和|或|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*"
+    r"|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
 )
 """What joins two labels into one list."""
 

@@ -104,6 +104,7 @@ def test_each_rule_is_named_with_what_it_reads(
         ("It would be B only if it rained.", LETTERS, None),
         ("Option A lies north. Option D is", LETTERS, None),
         ("A; C", LETTERS, None),
+        ("It is right, and it is also wrong.", ("right", "wrong"), None),
         ("\\boxed{x = 14}\n\nAnswer: C", LETTERS, "C"),
         ("نعم، هذا صحيح", ("نعم", "لا"), "نعم"),
     ],
@@ -186,3 +187,21 @@ def test_an_answer_of_one_repeated_word_is_not_looked_through_once_per_word(
     read_answer(unit * (20_000 // len(unit)), ("A", "B"), texts=("Paris", "Lyon"))
 
     assert 0 < len(looked) <= most
+
+
+def test_a_label_that_is_a_word_is_not_judged_thousands_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of thousands of mentions those at the ends are judged."""
+    judged: list[int] = []
+
+    def counted(
+        text: str, mention: mentions.Mention, labels: tuple[mentions.Label, ...]
+    ) -> mentions.Mention:
+        judged.append(mention.start)
+        return mention
+
+    monkeypatch.setattr(mentions, "_judged", counted)
+    read_answer("right " * 3000, ("right", "wrong"))
+
+    assert 0 < len(judged) <= 400
