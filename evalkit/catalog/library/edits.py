@@ -2,8 +2,8 @@
 and edits of small words alone.
 
 A careful rewording exchanges content words for their like; an edit that touches no content word is
-a slip of grammar or turns the sense (``and`` to ``or``), and one that only adds words adds a
-demand.
+a slip of grammar or turns the sense (``and`` to ``or``), and one that only takes words out loses a
+condition.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evalkit.catalog.library.reading import alike, stem
 
 __all__ = ["EDIT_SIGNALS", "Edited", "bare", "edit_signals", "is_small", "words_of"]
 
-EDIT_SIGNALS = ("small words", "put in", "taken out", "denied")
+EDIT_SIGNALS = ("small words", "taken out")
 """Names of what `edit_signals` counts."""
 _SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -81,17 +81,6 @@ class Edited:
         """Places of the content words of the second text that nothing in the first stands for."""
         return _without_counterpart(self.second, self.first)
 
-    def most_content(self, kind: str) -> int:
-        """Return the most content words in a stretch that was put in (``insert``) or taken out
-        (``delete``).
-        """
-        found = [
-            [*self.first[start:end], *self.second[from_:to]]
-            for tag, start, end, from_, to in self.edits
-            if tag == kind
-        ]
-        return max((sum(not is_small(word) for word in words) for words in found), default=0)
-
 
 def _without_counterpart(words: Sequence[str], others: Sequence[str]) -> list[int]:
     stems = {stem(word) for word in others}
@@ -110,11 +99,10 @@ def edit_signals(original: str, candidate: str) -> dict[str, float]:
     """
     pair = Edited(words_of(original), words_of(candidate))
     alone = bool(pair.edits) and not pair.lost and not pair.new
+    taken_out = (pair.first[start:end] for tag, start, end, _, _ in pair.edits if tag == "delete")
     counts = (
         len(pair.edits) if alone else 0,
-        pair.most_content("insert"),
-        pair.most_content("delete"),
-        len((set(pair.second) - set(pair.first)) & _DENIALS),
+        max((sum(not is_small(word) for word in words) for words in taken_out), default=0),
     )
     found = {
         name: min(float(count), _MOST) for name, count in zip(EDIT_SIGNALS, counts, strict=True)

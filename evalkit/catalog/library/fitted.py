@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
+from evalkit.catalog.library.edit_odds import odds_signals
 from evalkit.catalog.library.edits import edit_signals
 from evalkit.catalog.library.encoded import encoded_signals
 from evalkit.catalog.library.likelihood import Likelihood, likelihood_signals, nats
@@ -86,10 +87,11 @@ def features(
     """
     found = read_pair(original, candidate, labels, others=others)
     found |= edit_signals(original, candidate)
+    found |= odds_signals(original, candidate)
     if encoder is not None:
         found |= encoded_signals(encoder, original, candidate, others=others)
     if likelihood is not None:
-        costs = nats(likelihood, original, candidate, others)
+        costs = nats(likelihood, original, [candidate])[0]
         found |= likelihood_signals(costs, original, candidate)
     return found
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from evalkit.catalog.library.patterns import normalised_words
 
-__all__ = ["kind_of", "neighbours", "slips", "unheard"]
+__all__ = ["frequent_words", "kind_of", "neighbours", "slips", "unheard"]
 
 _TABLE = """
 determiner: the a an
@@ -164,13 +164,19 @@ def _library() -> tuple[dict[str, int], dict[str, frozenset[str]]]:
     return counts, after
 
 
+@lru_cache(maxsize=1)
+def frequent_words() -> frozenset[str]:
+    """Return the kinds of words that ``bigrams.txt`` knows, frequent words as themselves."""
+    return frozenset(_library()[0])
+
+
 def unheard(original: str, candidate: str) -> float:
     """Return the share of the candidate's new neighbours that the library never puts side by side.
 
     0 when nothing is new.
     """
     counts, after = _library()
-    frequent = frozenset(counts)
+    frequent = frequent_words()
     new = neighbours(candidate, frequent) - neighbours(original, frequent)
     odd = sum(
         number

@@ -1,14 +1,13 @@
 """What a language model says against a changed wording: how improbable it is by itself,
-and given the original, both ways.
+and how much of it the original explains.
 
-A slip of grammar costs a text likelihood that its original has; a text that asks something else is
-improbable as a second wording of the original, and as a further wording of the task. Only totals of
-log-probabilities are needed, so any backend that scores choices will do, however small its model.
+A slip of grammar costs a text likelihood that its original has; a near copy that asks something
+else is explained by its original but for the words that matter. Only totals of log-probabilities
+are needed, so any backend that scores choices will do, however small its model.
 
 References
 ----------
-Conditional against unconditional likelihood, both ways: Kauchak and Barzilay 2006 and Thompson and
-Post 2020 score paraphrases by the likelihood of one text given the other.
+Likelihood of one text given the other: Kauchak and Barzilay 2006, Thompson and Post 2020.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
-from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words
-from evalkit.catalog.library.reading import stem
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import Ask, ModelSpec, Request
 from evalkit.registry import BACKENDS
@@ -37,49 +34,33 @@ GIVEN = (
     "One instruction in two wordings that ask for exactly the same.\n"
     "First wording:\n{one}\nSecond wording:\n"
 )
-FURTHER = "The same instruction in several wordings.\n"
-LONGEST = 300
-"""Characters of another wording at most that the model is shown."""
-SHOWN = 8
-"""Other wordings that it is shown: the nearest to the original."""
 
 
 def nats(
-    ask: Likelihood, original: str, candidate: str, others: Sequence[str] = ()
-) -> tuple[float, float, float, float, float]:
-    """Return minus log-probabilities: original and candidate alone, candidate after original,
-    original after candidate, candidate after the task's wordings.
+    ask: Likelihood, original: str, candidates: Sequence[str]
+) -> list[tuple[float, float, float]]:
+    """Return minus log-probabilities per candidate: original and candidate alone, candidate after
+    original.
+
+    Candidates of one original are asked together, since they share what stands before them.
     """
-    one, two = _plain(original), _plain(candidate)
-    alone = ask(ALONE, [one, two])
-    known = _nearest(one, two, others)
-    return (
-        alone[0],
-        alone[1],
-        ask(GIVEN.format(one=one), [two])[0],
-        ask(GIVEN.format(one=two), [one])[0],
-        ask(FURTHER + "".join(f"{text}\n" for text in [*known, one]), [two])[0],
-    )
+    one, *rest = (_plain(text) for text in (original, *candidates))
+    first, *alone = ask(ALONE, [one, *rest])
+    given = ask(GIVEN.format(one=one), rest)
+    return [(first, *costs) for costs in zip(alone, given, strict=True)]
 
 
 def likelihood_signals(
-    costs: tuple[float, float, float, float, float], original: str, candidate: str
+    costs: tuple[float, float, float], original: str, candidate: str
 ) -> dict[str, float]:
-    """Return the signs of a pair from what `nats` returns;
-    each counts again in proportion to how near the texts are.
-
-    All but the first are per word, two words added to either text.
+    """Return the signs of a pair from what `nats` returns, per word, two words added to either
+    text; each counts again in proportion to how near the texts are.
     """
-    first, second, given, back, further = costs
+    first, second, given = costs
     ours = len(_WORD.findall(original)) + 2
     theirs = len(_WORD.findall(candidate)) + 2
     found = {
-        "costs more": _within((second - first) / 10, 4.0),
         "costs more a word": _within(second / theirs - first / ours, 3.0),
-        "odd after": _within(given / theirs, 4.0),
-        "odd before": _within(back / ours, 4.0),
-        "odd for the task": _within(further / theirs, 4.0),
-        "odder for the task": _within((further - given) / theirs, 2.0),
         "explained": _within((second - given) / theirs, 5.0),
     }
     matcher = SequenceMatcher(None, original.split(), candidate.split(), autojunk=False)
@@ -94,25 +75,6 @@ def _within(value: float, most: float) -> float:
 def _plain(text: str) -> str:
     """Return a wording in one line, slots in square brackets."""
     return _SPACES.sub(" ", _SLOT.sub(r"[\1]", text)).strip()
-
-
-def _nearest(one: str, two: str, others: Sequence[str]) -> list[str]:
-    """Return the other wordings that share most content words with the original, the nearest
-    last.
-    """
-    mine = _content(one)
-    texts = [text for text in map(_plain, others) if text not in (one, two)]
-
-    def share(text: str) -> tuple[float, str]:
-        theirs = _content(text)
-        return len(theirs & mine) / (1 + len(theirs | mine)), text
-
-    return sorted((text for text in texts if len(text) < LONGEST), key=share)[-SHOWN:]
-
-
-@lru_cache(maxsize=4096)
-def _content(text: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in normalised_words(text) if word not in FUNCTION_WORDS)
 
 
 @lru_cache(maxsize=2)

@@ -17,13 +17,8 @@ from functools import cached_property, lru_cache
 
 from evalkit.catalog.library.grammar import slips, unheard
 from evalkit.catalog.library.instruction_words import (
-    DEMANDS,
-    FURTHER_OPPOSITES,
-    LIMITS,
     NEGATIONS,
     NUMBERS,
-    OPPOSITES,
-    ROLES,
     UNITS,
 )
 from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words
@@ -110,45 +105,6 @@ def _negation(pair: _Pair) -> float:
     return float(one % 2 != two % 2) + float((one > 0) != (two > 0))
 
 
-def _opposites(pair: _Pair) -> float:
-    """Words of the original that gave way to a word that turns the question round."""
-    return _turned(pair, OPPOSITES)
-
-
-def _further_opposites(pair: _Pair) -> float:
-    """The same with more words."""
-    return _turned(pair, FURTHER_OPPOSITES)
-
-
-def _turned(pair: _Pair, groups: Iterable[frozenset[str]]) -> float:
-    lost = pair.first.known - pair.second.known
-    new = pair.second.known - pair.first.known
-    named = pair.first.named
-    return float(
-        sum(
-            bool(group & lost - named)
-            and bool(group & new - named)
-            and not _same_set(group, lost, new)
-            for group in groups
-        )
-    )
-
-
-def _same_set(group: frozenset[str], lost: frozenset[str], new: frozenset[str]) -> bool:
-    """Return whether the lost and the new word of a group stand for each other after all."""
-    return any(alike(stem(one), stem(two)) for one in group & lost for two in group & new)
-
-
-def _demands(pair: _Pair) -> float:
-    """New words that often ask for something more."""
-    return float(len((pair.second.known - pair.first.known) & DEMANDS))
-
-
-def _limits(pair: _Pair) -> float:
-    """New words that often cut the question down."""
-    return float(len((pair.second.known - pair.first.known) & LIMITS))
-
-
 def _units(pair: _Pair) -> float:
     """Shapes of an answer that one text names and the other does not."""
 
@@ -168,55 +124,6 @@ def _added(pair: _Pair) -> float:
             for word in pair.second.content
         )
     )
-
-
-def _lost(pair: _Pair) -> float:
-    """Content words of the original that nothing in the changed text may stand for."""
-    return float(
-        sum(
-            not any(alike(word, other) for other in pair.second.content)
-            for word in pair.first.content
-        )
-    )
-
-
-def _bindings(pair: _Pair) -> float:
-    """Share of the words beside an answer that stand beside another answer in the changed text."""
-    shared = {answer.lower().replace(" ", "") for answer in pair.first.named & pair.second.named}
-    if len(shared) < 2:
-        return 0.0
-    one, two = _beside_answers(pair.first, shared), _beside_answers(pair.second, shared)
-    common = [word for word in one if word in two]
-    moved = sum(not one[word] & two[word] for word in common)
-    return moved / len(common) if common else 0.0
-
-
-def _beside_answers(reading: Reading, answers: set[str]) -> dict[str, set[str]]:
-    """Return, per word, the answers it stands nearest to in its sentence."""
-    found: dict[str, set[str]] = {}
-    for clause in reading.clauses:
-        places = [index for index, word in enumerate(clause) if word in answers]
-        if len(places) < 2:
-            continue
-        for index, word in enumerate(clause):
-            if word not in answers and (word not in FUNCTION_WORDS or word in NEGATIONS):
-                nearest = min(places, key=lambda place: (abs(place - index), place))
-                found.setdefault(stem(word), set()).add(clause[nearest])
-    return found
-
-
-def _roles(pair: _Pair) -> float:
-    """Pairs of roles (first and second, premise and hypothesis) whose order is turned round."""
-    flipped = 0
-    for group in ROLES:
-        orders = []
-        for reading in (pair.first, pair.second):
-            words = [word for clause in reading.clauses for word in clause if word in group]
-            orders.append(list(dict.fromkeys(words)))
-        flipped += (
-            len(orders[0]) > 1 and sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1]
-        )
-    return float(flipped)
 
 
 def _content(words: Iterable[str]) -> list[str]:
@@ -258,18 +165,6 @@ def _replaced(pair: _Pair) -> float:
         lost, new = _content(one), _content(two)
         count += bool(lost and new) and not any(alike(a, b) for a in lost for b in new)
     return float(count)
-
-
-def _inserted(pair: _Pair) -> float:
-    """Stretches of content words put in where nothing was taken out."""
-    known = set(pair.first.content)
-    return float(
-        sum(
-            not _content(one)
-            and any(not any(alike(word, other) for other in known) for word in _content(two))
-            for one, two in pair.edits
-        )
-    )
 
 
 def _turned_plural(one: Reading, two: Reading) -> float:
@@ -330,30 +225,17 @@ def _longer(pair: _Pair) -> float:
     return max(0.0, (len(pair.second.words) + 4) / (len(pair.first.words) + 4) - 1)
 
 
-def _shorter(pair: _Pair) -> float:
-    """Share by which the changed text is shorter."""
-    return max(0.0, (len(pair.first.words) + 4) / (len(pair.second.words) + 4) - 1)
-
-
 SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "slots": _slots,
     "answers lost": _answers_lost,
     "answers new": _answers_new,
     "numbers": _numbers,
     "negation": _negation,
-    "opposites": _opposites,
-    "further opposites": _further_opposites,
-    "demands": _demands,
-    "limits": _limits,
     "units": _units,
     "words new": _added,
-    "words lost": _lost,
-    "bindings": _bindings,
-    "roles": _roles,
     "swapped": _swapped,
     "reordered": _reordered,
     "replaced": _replaced,
-    "inserted": _inserted,
     "more": _more,
     "fewer": _fewer,
     "grammar": _grammar,
@@ -361,7 +243,6 @@ SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "strange": _strange,
     "usual lost": _usual_lost,
     "longer": _longer,
-    "shorter": _shorter,
 }
 """What is counted, by name."""
 

@@ -48,16 +48,16 @@ def test_three_classes_by_two_thresholds():
 
 
 def test_every_combination_says_how_often_its_classes_are_right():
-    """Rates are of pairs kept for judging; of what is decided about one in twenty is wrong,
-    and what was not measured is said.
+    """Rates are of pairs kept for judging; most good texts are called kept, less than one in ten
+    of either sort is called wrongly, and what was not measured is said.
     """
-    counted = {"rules": (114, 166), "encoder": (114, 166), "model": (71, 97)}
-    for name, (good, bad) in counted.items():
+    good, bad = 64, 96
+    for name in ("rules", "encoder", "model"):
         rates = fitted.fit_named(name).rates
 
         assert [sum(rates[side].values()) for side in ("good", "bad")] == [good, bad]
-        assert rates["good"]["kept"] / good > 0.4
-        assert rates["bad"]["kept"] / bad < 0.06
+        assert rates["good"]["kept"] / good > 0.7
+        assert rates["bad"]["kept"] / bad < 0.1
         assert rates["good"]["changed"] / good < 0.06
     assert "not been measured" in measured({})
 
@@ -81,7 +81,7 @@ def test_a_text_without_origin_is_held_against_the_one_most_like_it(tmp_path: Pa
 
     assert code == 0
     assert "bbh-navigate-" in said
-    assert "Measured on 114 good and 166 bad texts" in said
+    assert "Measured on 64 good and 96 bad texts" in said
 
 
 def test_a_text_without_origin_is_never_called_changed():
@@ -108,24 +108,19 @@ def cost(context: str, texts: list[str]) -> list[float]:
     return [sum(1.0 if word in known else 3.0 for word in text.split()) for text in texts]
 
 
-def test_likelihoods_are_asked_alone_and_both_ways():
-    """Five numbers: both texts alone, each after the other, the changed one after the task's
-    wordings.
-    """
-    found = nats(cost, "Pick one {{ word }}.", "Take one {{ word }}.", ["Take it."])
+def test_likelihoods_are_asked_alone_and_after_the_original():
+    """Three numbers a text: both alone, and the changed one after its original."""
+    found = nats(cost, "Pick one {{ word }}.", ["Take one {{ word }}.", "Take it."])
 
-    assert found == (9.0, 9.0, 5.0, 5.0, 3.0)
+    assert found == [(9.0, 9.0, 5.0), (9.0, 6.0, 6.0)]
 
 
 def test_a_text_that_costs_more_than_its_original_is_a_sign():
     """Signs are never below 0, and a copy at equal cost has none of grammar."""
-    worse = likelihood_signals(
-        (20.0, 40.0, 30.0, 20.0, 30.0), "Pick one of them.", "Pick of one them."
-    )
-    same = likelihood_signals((20.0, 20.0, 2.0, 2.0, 2.0), "Pick one of them.", "Pick one of them.")
+    worse = likelihood_signals((20.0, 40.0, 30.0), "Pick one of them.", "Pick of one them.")
+    same = likelihood_signals((20.0, 20.0, 2.0), "Pick one of them.", "Pick one of them.")
 
-    assert worse["costs more"] == 2.0
-    assert same["costs more"] == same["costs more a word"] == 0.0
+    assert worse["costs more a word"] > 3.0 - 1e-9 > same["costs more a word"] == 0.0
     assert min(*worse.values(), *same.values()) >= 0.0
 
 
