@@ -53,6 +53,7 @@ PIECES: dict[str, str] = {
     "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
     "diversity": "--suite diversity --limit 12 --phrasings 3",
     "composition": f"--tasks {HERE}/several.yaml --limit 12 --phrasings 3",
+    "ten": f"--tasks {HERE}/ten.yaml --limit 3 --phrasings 1",
     "reasoning": "--tasks reasoning/reasoned_navigate --limit 15 --phrasings 3",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""
