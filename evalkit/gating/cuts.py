@@ -5,6 +5,7 @@ against the rest of its tasks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from evalkit.gating.answered import Answered
 from evalkit.gating.signals import Changes, Floats, Signal
+from evalkit.gating.task_means import mean_over_tasks
 from evalkit.gating.units import of_groups
 from evalkit.scoring import Block
 
@@ -37,7 +39,8 @@ MOST_LEVELS = 50
 def cut_signals(
     losses: Changes, answers: Sequence[Answered], places: Sequence[Floats]
 ) -> Iterator[Signal]:
-    """Yield one signal per factor: its level that lost most.
+    """Yield one signal per factor: its level that lost most; of a second factor only what shows
+    outside of the first one's level too.
 
     Parameters
     ----------
@@ -49,16 +52,26 @@ def cut_signals(
         Per task the place of the right choice of each instance, NaN where it is not known; empty
         likewise.
     """
-    for trait, words in OF_WORDINGS.items():
-        levels = [np.array(pair[0].traits.get(trait, ("",)))[:, None] for pair, _ in losses]
-        yield from _factor(trait, words, losses, levels)
-    yield from _factor(
-        "place", "where the right choice is number {}", losses, [*map(_told, places)]
-    )
-    yield from _factor("length", "under {} of its prompts", losses, [_long(a) for a in answers])
+    factors: list[tuple[str, str, Sequence[Levels]]] = [
+        (trait, words, [np.array(pair[0].traits.get(trait, ("",)))[:, None] for pair, _ in losses])
+        for trait, words in OF_WORDINGS.items()
+    ]
+    factors += [
+        ("place", "where the right choice is number {}", [*map(_told, places)]),
+        ("length", "under {} of its prompts", [_long(one) for one in answers]),
+    ]
     for name in sorted({name for one in answers for name in one.factors}):
         levels = [np.array(one.factors.get(name, ("",)))[None, :] for one in answers]
-        yield from _factor(name, f"on instances with {name} {{}}", losses, levels)
+        factors.append((name, f"on instances with {name} {{}}", levels))
+    cuts = [cut for one in factors for cut in _factor(*one, losses)]
+    if not cuts:
+        return
+    first = min(cuts, key=lambda cut: cut.signal.p)
+    yield first.signal
+    for cut in cuts:
+        if cut is not first and (parts := _parts(cut.inside, losses, without=first.inside)):
+            # a shadow of the first is none: it must show outside of it as well
+            yield replace(cut.signal, all_of=[parts])
 
 
 def _told(places: Floats) -> Levels:
@@ -71,18 +84,46 @@ def _long(one: Answered) -> Levels:
     return np.where(longer, "the longest quarter", "")
 
 
-def _factor(name: str, words: str, losses: Changes, levels: Sequence[Levels]) -> Iterator[Signal]:
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The level of a factor that lost most."""
+
+    signal: Signal
+    inside: Sequence[npt.NDArray[np.bool_]]
+    """Per task the cells of the level."""
+
+
+def _factor(name: str, words: str, levels: Sequence[Levels], losses: Changes) -> Iterator[_Cut]:
     """Yield the level that lost most, of all that some task has beside other cells."""
-    found: dict[str, list[Floats]] = {}
-    for (pair, loss), one in zip(losses, levels, strict=False):  # no levels without answers
-        of_cells = np.broadcast_to(one, loss.shape)
-        for level in np.unique(one[one != ""])[:MOST_LEVELS]:
-            units = _excess(pair[0], loss, of_cells == level)
-            if units.size > 1:
-                found.setdefault(str(level), []).append(units)
+    cells = [
+        np.broadcast_to(one, loss.shape)
+        for one, (_, loss) in zip(levels, losses, strict=False)  # no levels without answers
+    ]
+    known = sorted({str(level) for one in cells for level in np.unique(one)} - {""})
+    found = {}
+    for level in known[:MOST_LEVELS]:
+        inside = [one == level for one in cells]
+        if parts := _parts(inside, losses):
+            found[level] = _Cut(
+                Signal(name, False, f"more lost {words.format(level)}", parts), inside
+            )
     if found:
-        level = max(found, key=lambda one: float(np.mean([part.mean() for part in found[one]])))
-        yield Signal(name, False, f"more lost {words.format(level)}", found[level], len(found))
+        most = max(found.values(), key=lambda cut: mean_over_tasks(cut.signal.parts)[0])
+        yield replace(most, signal=replace(most.signal, times=len(found)))
+
+
+def _parts(
+    inside: Sequence[npt.NDArray[np.bool_]],
+    losses: Changes,
+    without: Sequence[npt.NDArray[np.bool_]] = (),
+) -> list[Floats]:
+    """Return what `_excess` gives of the tasks that have cells inside and outside."""
+    found = []
+    for place, ((pair, loss), mine) in enumerate(zip(losses, inside, strict=False)):
+        left = np.where(without[place], np.nan, loss) if place < len(without) else loss
+        if (units := _excess(pair[0], left, mine)).size > 1:
+            found.append(units)
+    return found
 
 
 def _excess(block: Block, loss: Floats, inside: npt.NDArray[np.bool_]) -> Floats:

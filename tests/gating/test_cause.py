@@ -216,11 +216,15 @@ def test_what_the_answers_do_is_named_alone(plant: Plant, name: str) -> None:
     ],
 )
 def test_where_the_loss_lies_is_named_first(plant: Plant, name: str, word: str) -> None:
-    """No habit is blamed, and the place that is most certain is the planted one."""
+    """No habit is blamed, and the place that is most certain is the planted one; another factor
+    whose levels overlap with it is not named beside it.
+    """
     named = found(plant).named
+    factors = {"place", "language", "stratum", "length", "attack"}
 
     assert named[0].name == name
     assert word in named[0].words
+    assert name not in factors or {one.name for one in named} & factors == {name}
 
 
 def test_nothing_is_named_between_twins() -> None:
