@@ -28,7 +28,8 @@ def auto_class(files: ModelFiles) -> str:
     listed = modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
     if kind in listed and kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return "AutoModelForSeq2SeqLM"  # a decoder behind an encoder of sound; it is asked in text
-    return "AutoModelForImageTextToText" if _with_pictures(files) else "AutoModelForCausalLM"
+    pictures = _with_pictures(files) or _saved_with_pictures(files)
+    return "AutoModelForImageTextToText" if pictures else "AutoModelForCausalLM"
 
 
 def is_encoder_decoder(files: ModelFiles) -> bool:
@@ -68,4 +69,21 @@ def _with_pictures(files: ModelFiles) -> bool:
         and "auto_map" not in files.config
         and (made.endswith("ForCausalLM") or (bool(made) and isinstance(text, Mapping)))
         and not (isinstance(text, Mapping) and text.get("is_encoder_decoder"))
+    )
+
+
+def _saved_with_pictures(files: ModelFiles) -> bool:
+    """Whether weights of a type that is listed as a decoder, too, are those of the whole model with
+    its tower, as Llama 3.2 Vision has them.
+    """
+    from transformers.models.auto import modeling_auto
+
+    kind = str(files.config.get("model_type") or "")
+    whole = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind)
+    saved = files.config.get("architectures")
+    return (
+        whole is not None
+        and whole != modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
+        and isinstance(saved, list)
+        and whole in saved
     )
