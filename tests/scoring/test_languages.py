@@ -10,7 +10,7 @@ from evalkit.catalog.phrasings import read_phrasing_file
 from evalkit.catalog.tasks import load_task
 from evalkit.errors import ExtraMissingError
 from evalkit.records import Instance, Response, Task
-from evalkit.runs import needs
+from evalkit.runs import execute
 from evalkit.scoring import Answered
 from evalkit.scoring.languages import OFFERED, language, language_of
 from evalkit.scoring.metric import Verdict
@@ -66,8 +66,8 @@ def test_what_is_too_short_says_nothing(text):
 
 def test_a_package_that_is_missing_is_named_before_anything_is_asked(monkeypatch):
     """With the command that installs it."""
-    monkeypatch.setattr(needs, "find_spec", lambda name: None)
+    monkeypatch.setattr(execute, "find_spec", lambda name: None)
     task = Task(name="t", benchmark="b", reader="table", measures=("language",))
 
     with pytest.raises(ExtraMissingError, match=r"b/t: measure 'language'.*evalkit\[rules\]"):
-        needs.refuse_lacking([task])
+        execute._refuse_lacking([task])
