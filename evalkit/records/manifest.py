@@ -343,7 +343,7 @@ class Manifest:
     def to_go_on(self) -> str:
         """Return the line that goes on with the run, or what to do where none is known."""
         if self.model.backend == "imported":
-            return "score them where the table or log was made"
+            return self.command or "score them where the table or log was made"
         return self.command or "the same 'evalkit run' again"
 
 

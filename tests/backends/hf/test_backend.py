@@ -104,13 +104,14 @@ def test_a_prompt_that_cannot_be_shortened_enough_is_an_error(
 
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+"""An answer stands behind a blank that the prompt of a text does not end with."""
 
 
 def test_a_chat_template_wraps_the_prompt_and_is_kept_as_sent(
     model_dir: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """System message and prompt go through the template,
-    and a continuation loses its own leading space.
+    """System message and prompt go through the template, and a choice stands behind the blank that
+    the template has before an answer, in one token with it.
     """
     path = tmp_path / "chat.jinja"
     path.write_text(TEMPLATE)
@@ -119,11 +120,11 @@ def test_a_chat_template_wraps_the_prompt_and_is_kept_as_sent(
     plain = replace(
         ASK,
         text=f"[system] Be brief.\n[user] {ASK.text}\n[assistant]",
-        continuations=("A", "B", "Jupiter"),
+        continuations=(" A", " B", " Jupiter"),
     )
     (expected,) = run(spec_of(model_dir("llama")), [plain])
 
-    assert wrapped.sent == plain.text
+    assert wrapped.sent == f"{plain.text} "
     assert wrapped.logprobs == pytest.approx(expected.logprobs, abs=1e-5)
 
 
