@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.gating.answered import Answered
-from evalkit.gating.signals import Changes, Floats, Signal
+from evalkit.gating.signals import Changes, Floats, Signal, mean_of
 from evalkit.gating.task_means import mean_over_tasks
 from evalkit.gating.units import of_groups
 from evalkit.scoring import Block
@@ -32,6 +32,8 @@ OF_WORDINGS = {
 """Trait of a wording -> what its cells are called."""
 LONG = 0.75
 """Share of a task's prompts that are shorter than those called long."""
+BREAK = 0.25
+"""Loss beyond that of the middle wording of its level from which on a wording broke by itself."""
 MOST_LEVELS = 50
 """Levels of a factor from which on it is an id rather than a factor."""
 
@@ -71,7 +73,7 @@ def cut_signals(
     for cut in cuts:
         if cut is not first and (parts := _parts(cut.inside, losses, without=first.inside)):
             # a shadow of the first is none: it must show outside of it as well
-            yield replace(cut.signal, all_of=[parts])
+            yield replace(cut.signal, all_of=[*cut.signal.all_of, parts])
 
 
 def _told(places: Floats) -> Levels:
@@ -109,7 +111,21 @@ def _factor(name: str, words: str, levels: Sequence[Levels], losses: Changes) ->
             )
     if found:
         most = max(found.values(), key=lambda cut: mean_over_tasks(cut.signal.parts)[0])
-        yield replace(most, signal=replace(most.signal, times=len(found)))
+        signal = replace(most.signal, times=len(found))
+        if name in OF_WORDINGS:  # a few broken wordings that share a trait are not the trait
+            of_tasks = zip(losses, most.inside, strict=False)
+            broken = [_broken(loss, mine) for (_, loss), mine in of_tasks]
+            if not (rest := _parts(most.inside, losses, without=broken)):
+                return
+            signal = replace(signal, all_of=[rest])
+        yield replace(most, signal=signal)
+
+
+def _broken(loss: Floats, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the cells of a level under those of its wordings that broke by themselves."""
+    means = mean_of(np.where(inside, loss, np.nan), 1)
+    middle = np.median(known) if (known := means[~np.isnan(means)]).size else np.nan
+    return inside & (means > middle + BREAK)[:, None]
 
 
 def _parts(

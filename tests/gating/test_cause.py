@@ -170,6 +170,12 @@ def styled_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator
         lose(cell)
 
 
+def one_styled_broken(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One of two styled wordings of every task loses nearly all."""
+    if p == 5 and rng.random() < 0.9:
+        lose(cell)
+
+
 def long_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
     """One answer in eight is lost where the prompt has 85 words or more."""
     if 40 + 5 * (i % 12) + p >= 85 and rng.random() < 0.125:
@@ -225,6 +231,14 @@ def test_where_the_loss_lies_is_named_first(plant: Plant, name: str, word: str) 
     assert named[0].name == name
     assert word in named[0].words
     assert name not in factors or {one.name for one in named} & factors == {name}
+
+
+def test_wordings_that_broke_are_not_taken_for_what_they_share() -> None:
+    """The other styled wording lost nothing, so it is not the style."""
+    names = {one.name for one in found(one_styled_broken).named}
+
+    assert "phrasing" in names
+    assert "stratum" not in names
 
 
 def test_nothing_is_named_between_twins() -> None:
