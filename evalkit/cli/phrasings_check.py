@@ -37,18 +37,21 @@ in_models = partial(option, group="Models")
 @in_models(
     "--encoder",
     type=click.Choice(["minilm"]),
-    help="Sentence encoder that the rules are weighed with; errs less.",
+    help="Weigh the rules with a network that stands on this sentence encoder; errs less.",
 )
 @in_models(
-    "--likelihood",
+    "--ask-model",
     metavar="BACKEND:NAME",
-    help="Language model that is weighed with both; errs least. Needs --encoder minilm.",
+    help=(
+        "Also ask a language model, both ways round, whether the two texts ask the same; "
+        "it decides what the rules leave open."
+    ),
 )
 @output_options
 def command(
     paths: tuple[Path, ...],
     encoder: str | None,
-    likelihood: str | None,
+    ask_model: str | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -66,9 +69,9 @@ def command(
     found = review(
         [one for path in paths for one in read_phrasing_file(path)],
         encoder=encoder,
-        likelihood=likelihood,
+        model=ask_model,
     )
-    rates = rates_of(encoder=encoder, likelihood=likelihood)
+    rates = {} if ask_model else rates_of(encoder=encoder)
     counts = Counter(one.called for one in found)
     if as_json:
         print_json({"phrasings": [dataclasses.asdict(one) for one in found], "rates": rates})
@@ -103,8 +106,8 @@ def measured(rates: Mapping[str, Mapping[str, int]]) -> str:
     """  # noqa: E501
     if not rates:
         return (
-            "How often this combination is wrong has not been measured on wordings that it was "
-            "not fitted to; docs/meaning.md has its error rates in folds."
+            "How often this language model is wrong has not been measured; "
+            "docs/meaning.md says how to."
         )
     shares = {
         side: [counts[name] / max(1, sum(counts.values())) for name in WORDS]

@@ -73,14 +73,9 @@ in_meaning = partial(option, group="Meaning")
     "--encoder",
     metavar="NAME",
     help=(
-        "Also ask a sentence encoder: minilm, for which the rules are weighed, "
-        "or any folder or hub id."
+        "Also ask a sentence encoder: minilm, on which a network stands that was trained for "
+        "this, or any folder or hub id."
     ),
-)
-@in_meaning(
-    "--likelihood",
-    metavar="BACKEND:NAME",
-    help="Also weigh the likelihoods of a language model; needs --encoder minilm.",
 )
 @in_meaning(
     "--nli",
@@ -192,7 +187,7 @@ def _checked(
     from evalkit.catalog.library.meaning import check_meaning
     from evalkit.catalog.library.validators import known_texts, validators_for
 
-    if not any(given[name] for name in ("check", "encoder", "likelihood", "nli", "ask_model")):
+    if not any(given[name] for name in ("check", "encoder", "nli", "ask_model")):
         return list(copies)
     known = {phrasing.id: phrasing for phrasing in originals}
     others = known_texts(originals)
@@ -206,7 +201,6 @@ def _checked(
                 validators=validators_for(
                     copy,
                     encoder=given["encoder"],
-                    likelihood=given["likelihood"],
                     nli=given["nli"],
                     model=given["ask_model"],
                     others=others,

@@ -16,7 +16,7 @@ from evalkit.catalog.library.fitted import Class, Fit, classified, fit_named
 from evalkit.catalog.library.meaning import labels_kept, length_ratio, slots_kept
 from evalkit.catalog.library.patterns import normalised_words
 from evalkit.catalog.library.reading import slot_names
-from evalkit.catalog.library.validators import fitted_validator, known_texts
+from evalkit.catalog.library.validators import asked_validator, fitted_validator, known_texts
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError
@@ -46,7 +46,7 @@ class Review:
 
 
 def review(
-    phrasings: Iterable[Phrasing], *, encoder: str | None = None, likelihood: str | None = None
+    phrasings: Iterable[Phrasing], *, encoder: str | None = None, model: str | None = None
 ) -> list[Review]:
     """Return what is said of every correct phrasing, in the order given.
 
@@ -54,8 +54,11 @@ def review(
     ----------
     phrasings
         What is looked at; the shipped library is known besides.
-    encoder, likelihood
+    encoder
         As in `evalkit.catalog.library.validators.fitted_validator`.
+    model
+        ``BACKEND:NAME`` of a language model that decides what the rules leave open; where it
+        contradicts them, a person looks.
     """
     mine = [phrasing for phrasing in phrasings if phrasing.kind == "correct"]
     pools: dict[tuple[str, ...], tuple[list[Phrasing], tuple[str, ...]]] = {}
@@ -70,7 +73,7 @@ def review(
             continue
         named = origin.id == phrasing.of
         called, chance, why = _called(
-            origin, phrasing, labels, known_texts(pool), encoder=encoder, likelihood=likelihood
+            origin, phrasing, labels, known_texts(pool), encoder=encoder, model=model
         )
         called = "look" if called == "changed" and not named else called
         found.append(_said(phrasing, origin.id, called, chance, why))
@@ -84,27 +87,32 @@ def _called(
     others: Sequence[str],
     *,
     encoder: str | None,
-    likelihood: str | None,
+    model: str | None,
 ) -> tuple[Class, float, str]:
     """Return class, probability and reason for a phrasing held against another."""
     for check in (slots_kept, labels_kept, length_ratio):
         verdict = check(origin, phrasing, labels)
         if not verdict.passed:
             return "changed", 0.0, f"{verdict.validator}: {verdict.note}"
-    fitted = fitted_validator(encoder=encoder, likelihood=likelihood, others=others)
-    verdict = fitted(origin, phrasing, labels)
-    return classified(_fit(encoder, likelihood), verdict.score), verdict.score, verdict.note
+    verdict = fitted_validator(encoder=encoder, others=others)(origin, phrasing, labels)
+    called = classified(_fit(encoder), verdict.score)
+    if model is None:
+        return called, verdict.score, verdict.note
+    asked = asked_validator(model)(origin, phrasing, labels)
+    said: Class = "kept" if asked.passed else "changed"
+    note = verdict.note if asked.passed else f"{model}: {asked.score:.2f}"
+    return said if called in ("look", said) else "look", verdict.score, note
 
 
-def rates_of(
-    *, encoder: str | None = None, likelihood: str | None = None
-) -> Mapping[str, Mapping[str, int]]:
-    """Return how many good and bad held-out pairs are called by each class."""
-    return _fit(encoder, likelihood).rates
+def rates_of(*, encoder: str | None = None) -> Mapping[str, Mapping[str, int]]:
+    """Return how many good and bad pairs, of those that were measured once, are called by each
+    class.
+    """
+    return _fit(encoder).rates
 
 
-def _fit(encoder: str | None, likelihood: str | None) -> Fit:
-    return fit_named("model" if likelihood else "encoder" if encoder else "rules")
+def _fit(encoder: str | None) -> Fit:
+    return fit_named("encoder" if encoder else "rules")
 
 
 def _said(phrasing: Phrasing, of: str, called: Class, chance: float, why: str) -> Review:

