@@ -149,7 +149,7 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
     told = capsys.readouterr().err
 
     assert [one.text for one in found] == [
-        "Here is one: {{ question }}\n{{ choices }}\nWhich is it?"
+        "Here is one: {{ question }}\nOPTIONS:\n{{ choices }}\nWhich is it?"
     ]
     assert "needs fact" in told
     assert "does not show choices" in told
@@ -159,13 +159,13 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("kind", "task", "text"),
     [
-        ("nli", "promptbench/rte", "{{ sentence1 }} So {{ sentence2 }}? {{ choices }}"),
-        ("nli", "promptbench/mnli", "{{ premise }} So {{ hypothesis }}? {{ choices }}"),
-        ("sentiment", "promptbench/sst2", "{{ sentence }}\nHow was it?\n{{ choices }}"),
+        ("nli", "promptbench/rte", "{{ sentence1 }} So {{ sentence2 }}? OPTIONS:\n{{ choices }}"),
+        ("nli", "promptbench/mnli", "{{ premise }} So {{ hypothesis }}? OPTIONS:\n{{ choices }}"),
+        ("sentiment", "promptbench/sst2", "{{ sentence }}\nHow was it?\nOPTIONS:\n{{ choices }}"),
         (
             "paraphrase",
             "promptbench/qqp",
-            "{{ question1 }}\n{{ question2 }}\nAlike?\n{{ choices }}",
+            "{{ question1 }}\n{{ question2 }}\nAlike?\nOPTIONS:\n{{ choices }}",
         ),
         (
             "unanswerable",

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 
 from evalkit.catalog.library.importers.classes import answers_on
 from evalkit.catalog.library.importers.imported import (
@@ -23,7 +22,7 @@ from evalkit.catalog.library.importers.imported import (
     rename_slots,
     slug,
 )
-from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError, UsageError
 from evalkit.phrasings.templates import slots
@@ -34,10 +33,8 @@ __all__ = [
     "Target",
     "TaskType",
     "as_types",
-    "files_of",
     "targets_of",
     "types_named",
-    "upstream_of",
 ]
 
 
@@ -55,6 +52,8 @@ class TaskType:
     """Whether every template must list the choices."""
     answers: frozenset[str] | None = frozenset()
     """What some label of a task must contain; empty: it does not matter; None: it has no labels."""
+    says: str = ""
+    """Word that every template must hold."""
 
     def asks(self, upstream: str) -> bool:
         """Return whether an upstream task of this name is of the type."""
@@ -127,7 +126,7 @@ TYPES: Mapping[str, TaskType] = {
     "completion": TaskType(
         upstream=("hellaswag*", "copa*", "super_glue/copa", "piqa*", "story_cloze*"),
         theirs=dict.fromkeys(("context", "premise", "goal", "ctx"), "text"),
-        ours={"text": ("context", "premise", "question")},
+        ours={"text": ("context", "question")},
         listed=True,
     ),
     "summary": TaskType(
@@ -148,7 +147,9 @@ TYPES: Mapping[str, TaskType] = {
         ours=_READING,
         answers=None,
     ),
-    "unanswerable": TaskType(upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None),
+    "unanswerable": TaskType(
+        upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None, says="unanswerable"
+    ),
 }
 """Name after ``--as`` -> type. Data sets by the names that promptsource, FLAN and SuperNI give
 them.
@@ -160,8 +161,6 @@ _COUNTED = re.compile(
     r"|\bA,\s*B,\s*C,?\s*(?:or|and)\s*D\b",
     re.IGNORECASE,
 )
-FILES = {"promptsource": "templates.yaml", "flan": "templates.py", "superni": "task*.json"}
-"""Importer -> which files of a folder it reads; other importers: every file."""
 
 
 def types_named(names: str) -> tuple[TaskType, ...]:
@@ -178,39 +177,6 @@ def types_named(names: str) -> tuple[TaskType, ...]:
             raise UsageError(f"--as {name!r}: is no type of task; accepted: {', '.join(TYPES)}.")
         found.append(TYPES[name])
     return tuple(found)
-
-
-def files_of(paths: Iterable[Path], importer: str) -> Iterator[tuple[Path, bool]]:
-    """Yield the files to read, and whether each was found in a folder.
-
-    Raises
-    ------
-    UsageError
-        When a folder holds none.
-    """
-    for path in paths:
-        if not path.is_dir():
-            yield path, False
-            continue
-        found = sorted(one for one in path.rglob(FILES.get(importer, "*")) if one.is_file())
-        if not found:
-            raise UsageError(
-                f"{path}: holds no {FILES.get(importer, 'file')}. "
-                "Name the folder that upstream's files lie in."
-            )
-        yield from ((one, True) for one in found)
-
-
-def upstream_of(path: Path, importer: str) -> str:
-    """Return the upstream task that a file is of; empty where a file holds many."""
-    if importer == "superni" and path.suffix == ".json":
-        return path.stem
-    if importer == "promptsource":
-        folders = path.absolute().parts[:-1]
-        return "/".join(
-            folders[folders.index("templates") + 1 :] if "templates" in folders else folders[-1:]
-        )
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +296,7 @@ def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ..
         return ()
     folded = f" {' '.join(normalised_words(phrasing.text))} "
     words = [" ".join(normalised_words(word)) for word in phrasing.answers]
-    if {*words} == {" ".join(normalised_words(label)) for label in task.labels}:
+    if {*phrasing.answers} == {*task.labels}:
         return ()
     shown = "choices" in slots(phrasing.text) or all(f" {word} " in folded for word in words)
     return answers_on(task, upstream, phrasing.answers) if shown else ()
@@ -348,6 +314,13 @@ def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phras
         needed = ", ".join(sorted(shown.get(one, one) for one in lacking))
         raise CatalogError(f"does not show {needed}" if lacking else "shows a text twice")
     rename = {name: target.fields[part] for name, part in parts.items()}
+    asked = [name for name in parts if name.startswith("question")]
+    statements = [rename[name] for name in asked if not rename[name].startswith(("que", "ask"))]
+    words = {*normalised_words(" ".join(pieces_of(phrasing.text)))}
+    if statements and {"question", "questions"} & words:
+        raise CatalogError(f"speaks of questions, where the tasks have {', '.join(statements)}")
+    if kind.says and kind.says not in words:
+        raise CatalogError(f"does not say when to answer {kind.says!r}, as some items have to be")
     text = rename_slots(phrasing.text, rename)
     if text == phrasing.text:
         return phrasing
