@@ -314,7 +314,7 @@ def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phras
         needed = ", ".join(sorted(shown.get(one, one) for one in lacking))
         raise CatalogError(f"does not show {needed}" if lacking else "shows a text twice")
     rename = {name: target.fields[part] for name, part in parts.items()}
-    asked = [name for name in parts if name.startswith("question")]
+    asked = sorted(name for name in parts if name.startswith("question"))
     statements = [rename[name] for name in asked if not rename[name].startswith(("que", "ask"))]
     words = {*normalised_words(" ".join(pieces_of(phrasing.text)))}
     if statements and {"question", "questions"} & words:
