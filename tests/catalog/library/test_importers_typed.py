@@ -223,6 +223,24 @@ def test_a_definition_on_one_subject_is_for_that_subject(tmp_path: Path):
     ]
 
 
+def test_a_definition_that_wants_letters_is_asked_with_letters(tmp_path: Path):
+    """The answers are those that the definition names, whatever subject it is of."""
+    (tmp_path / "tasks").mkdir()
+    asks = "Four options are marked 'A', 'B', 'C', 'D'. Write {}."
+    for number, what in ((1, "the mark"), (2, "the text")):
+        said = asks.format(what) if number == 1 else f"Choose one of four options and copy {what}."
+        name = f"task00{number}_arc_answer_generation_hard.json"
+        (tmp_path / "tasks" / name).write_text(json.dumps({"Definition": said}), encoding="utf-8")
+    found, _ = imported(
+        tmp_path, "superni", str(tmp_path / "tasks"), "--as", "qa", "--tasks", "mmlu/*"
+    )
+
+    assert [(one.label_space, one.layout) for one in found] == [
+        ("letters", "parenthesized"),
+        ("text", "original"),
+    ]
+
+
 @pytest.mark.parametrize(("tuned_on", "label"), [("p3", "seen"), ("flan", "unseen")])
 def test_their_wording_is_seen_for_the_models_tuned_on_it(
     quiz: Path, tmp_path: Path, tuned_on: str, label: str

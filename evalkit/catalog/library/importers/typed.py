@@ -155,6 +155,7 @@ TYPES: Mapping[str, TaskType] = {
 them.
 """
 _SUBJECT = re.compile(r"task\d+_mmmlu_answer_generation_(\w+)\Z")
+_LETTERS = re.compile(r"\bA\b\W{1,6}B\b\W{1,6}C\b")
 _TASK_NAMED = re.compile(r": task '([^']+)'")
 _COUNTED = re.compile(
     r"\b(?:4|four)\b[^.?!\n]*\b(?:options?|choices?|answers?|possibilities)\b"
@@ -261,6 +262,7 @@ def _on(
     if not whole:
         phrasing = _renamed(phrasing, names, target)
     subject = _SUBJECT.match(name)
+    lettered = whole and (subject or _LETTERS.search(phrasing.text))
     mine: dict[tuple[str, ...], list[Task]] = {}
     why = "is about a subject, or a number of choices, that none of --tasks has"
     for task in target.tasks:
@@ -283,8 +285,8 @@ def _on(
             answers=answers,
             tasks=_short([task.id for task in tasks], patterns, target),
             stratum="detailed" if whole else "plain",
-            layout="parenthesized" if subject else phrasing.layout,
-            label_space="letters" if subject else phrasing.label_space,
+            layout="parenthesized" if lettered else phrasing.layout,
+            label_space="letters" if lettered else phrasing.label_space,
         )
 
 
