@@ -119,6 +119,7 @@ def propose(
     task["source"]["options"] |= layout
     told += [f"read with {option}: {value}" for option, value in layout.items()]
     telling = [*(one for one in same if one not in {answers, *columns}), *telling]
+    told += _repeated(rows, [*fields, *listed, *([single] if single else [])], answers)
     if telling:
         told.append(f"not asked, since it tells the answer: {', '.join(telling)}")
     if notes:
@@ -283,6 +284,25 @@ def _fields(rows: Rows, columns: Sequence[str]) -> dict[str, str]:
             field += "_"
         found[field] = column
     return found
+
+
+def _repeated(rows: Rows, asked: Sequence[str], answers: str) -> list[str]:
+    """Say which rows ask what an earlier one asks: with its answer, or with another."""
+    first: dict[tuple[str, ...], str] = {}
+    again: list[int] = []
+    other: list[int] = []
+    for place, row in enumerate(rows, 1):
+        what, answer = tuple(_shown(row.get(one)) for one in asked), _shown(row.get(answers))
+        if what in first:
+            (again if first[what] == answer else other).append(place)
+        first.setdefault(what, answer)
+    says = ((again, "the same"), (other, "the same with another answer, so nobody gets both right"))
+    return [
+        f"asked twice, {said}: row {', '.join(map(str, places[:5]))}"
+        f"{f' and {len(places) - 5:,} more' * (len(places) > 5)}"
+        for places, said in says
+        if places
+    ]
 
 
 def _spoken(columns: Sequence[str]) -> str:
