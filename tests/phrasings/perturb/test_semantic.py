@@ -125,7 +125,8 @@ def test_quotation_marks_around_the_whole_go_and_others_stay():
 
 def test_every_kind_of_refusal_is_told_up_to_four():
     """Whoever gave a table wants to know what is wrong with its rows."""
-    answers = iter(["0 [[0]]", "so so so so so [[0]]", "Sure! [[0]] is it so", "**Is [[0]] really so**"] * 3)
+    bad = ["0 [[0]]", "so so so so so [[0]]", "Sure! [[0]] is it so", "**Is [[0]] really so**"]
+    answers = iter(bad * 3)
     _, refused = apply(
         [phrasing(LONG)],
         [PerturbationSpec(name="paraphrase", n=1, options={"model": lambda _: [next(answers)]})],
