@@ -279,6 +279,8 @@ def _translated(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
     """Return the phrasing as one language model translates it there and back."""
+    if phrasing.language != "en":
+        return Impossible(f"is in {phrasing.language!r}, and a model translates back into English")
     language = options.get("language", "any")
     if language == "any":
         language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]

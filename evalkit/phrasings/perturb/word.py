@@ -143,6 +143,8 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
         ``similarity`` (least cosine with the original that a substitution may have, when there is
         an encoder), ``protected_words``.
     """
+    if phrasing.language != "en":
+        return Impossible(f"is in {phrasing.language!r}, and synonyms are English")
     words = free_words(phrasing.text, options["protected_words"])
     able = _able(phrasing.text, words, options)
     if not able:
