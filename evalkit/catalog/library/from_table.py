@@ -136,6 +136,11 @@ def _read(path: Path, header: Sequence[str]) -> tuple[list[dict[str, Any]], dict
     Where it cannot be read as its ending says: with quotes as ordinary letters, with another mark
     between cells, or under the one key of a JSON document that holds a list of objects.
     """
+    if ".txt" in path.suffixes:
+        raise UsageError(
+            f"{path}: is a text file, which does not say what stands between its cells. "
+            "Give it the ending .csv or .tsv."
+        )
     given = {"header": list(header)} if header else {}
     if header and not {".csv", ".tsv"} & set(path.suffixes):
         raise UsageError(
@@ -261,7 +266,9 @@ def _task(
         elif any("\n" in value.strip().replace("\\n", "\n") for value in values):
             task["metric"] = "rouge_l"
             told.append("the answers have several lines: compared by ROUGE-L")
-        told.append(f"free text: {len(set(values)):,} different answers in {len(values):,} rows")
+        numbers = [(len(set(values)), "different answer"), (len(values), "row")]
+        several = [f"{number:,} {what}{'s' * (number != 1)}" for number, what in numbers]
+        told.append(f"free text: {' in '.join(several)}")
     what = "the right choice" if task["kind"] == "choice" else _spoken([answers])
     task["description"] = f"Give {what} for {_spoken(fields)}."
     return task, told
