@@ -151,6 +151,7 @@ def _read(
     """
     from evalkit.catalog.library.importers.folders import upstream_of
     from evalkit.catalog.library.importers.imported import Imported
+    from evalkit.catalog.library.importers.own import on_own
     from evalkit.catalog.library.importers.typed import as_types
 
     upstream = upstream_of(path, importer)
@@ -163,7 +164,7 @@ def _read(
             raise
         return Imported(skipped=[str(error)])
     if not targets:
-        return found
+        return on_own(found, upstream=upstream, patterns=options.tasks)
     return as_types(found, targets, upstream=upstream, patterns=options.tasks)
 
 

@@ -6,7 +6,7 @@ What is looked for: module-level assignments (plain or annotated) of a dictionar
 keywords ``inputs`` and ``targets`` (FLAN v2's few-shot patterns, whose prefixes become part of the
 text and the cue). Texts may be put together with ``+`` or stand beside each other; anything
 computed otherwise is left out and named. Slots are ``{name}``; ``{options_}`` lists the choices,
-under the line that FLAN puts above them, and where a pattern is borrowed they are FLAN's own words.
+under the line that FLAN puts above them; where tasks are named they are FLAN's own words.
 
 Which slot holds the answer differs by task (``answer``, ``summary``, ``highlights``): it is the one
 that most targets of the task show. Patterns that show it in the input, or ask for something else,
@@ -183,7 +183,7 @@ def _add_pattern(
         position=position_of(converted),
         layout="bulleted" if slots & _LISTED else "none",
         label_space="text",
-        answers=_WORDS.get(task, ()) if options.borrowed and slots & _LISTED else (),
+        answers=_WORDS.get(task, ()) if slots & _LISTED and options.tasks else (),
         cue=pattern.cue,
     )
     add(found, phrasing, name=task, source=source, line=pattern.line, options=options)

@@ -162,8 +162,11 @@ def _spelt(text: str, choices: tuple[str, ...], *, borrowed: bool = False) -> tu
     return _CONSTANT.sub(lambda match: match.group(1)[1:-1], text), layout
 
 
-def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> tuple[str, Phrasing]:
-    """Return the name and the phrasing of one entry.
+def _template(
+    entry: dict[str, Any], where: str, *, borrowed: bool = False, named: bool = False
+) -> tuple[str, Phrasing]:
+    """Return the name and the phrasing of one entry; with its answer words in the order of
+    upstream's labels where it is borrowed or the tasks it is for are named.
 
     Raise CatalogError with the reason when it cannot be one.
     """
@@ -185,9 +188,9 @@ def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> t
         raise CatalogError("uses answer_choices in a way that has no counterpart here")
     metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
     languages = (metadata or {}).get("languages") or ["en"]
-    named = " ".join(choices) or str(entry.get("answer_choices"))
-    words = choices if borrowed and _BY_LABEL.match(jinja.partition("|||")[2]) else ()
-    by_letter = lettered and (choices[:2] == ("A", "B") or "label" in named)
+    listed = " ".join(choices) or str(entry.get("answer_choices"))
+    words = choices if (borrowed or named) and _BY_LABEL.match(jinja.partition("|||")[2]) else ()
+    by_letter = lettered and (choices[:2] == ("A", "B") or "label" in listed)
     space: LabelSpace = "letters" if by_letter else "text"
     phrasing = Phrasing(
         id="new",
@@ -264,7 +267,10 @@ def _one(
     for jinja in variants(written) if written else [entry.get("jinja")]:
         try:
             name, phrasing = _template(
-                {**entry, "jinja": jinja}, options.collection, borrowed=options.borrowed
+                {**entry, "jinja": jinja},
+                options.collection,
+                borrowed=options.borrowed,
+                named=bool(options.tasks),
             )
             if not wanted(name, options):
                 return

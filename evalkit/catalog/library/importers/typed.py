@@ -33,6 +33,8 @@ __all__ = [
     "Target",
     "TaskType",
     "as_types",
+    "key_of",
+    "other_words",
     "targets_of",
     "types_named",
 ]
@@ -238,7 +240,7 @@ def as_types(
     kinds = [target.kind for target in targets]
     whole = Imported(skipped=[line for line in found.skipped if _of_type(line, kinds)])
     for phrasing in found.phrasings:
-        name = upstream or _key_of(phrasing)
+        name = upstream or key_of(phrasing)
         for target in targets:
             if not target.kind.asks(name):
                 continue  # another type of task: nothing that a person could mend
@@ -330,21 +332,30 @@ def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phras
     return replace(phrasing, text=text, id=f"{phrasing.id}-{slug(fields)}")
 
 
-def _answers(phrasing: Phrasing, task: Task) -> str:
-    """Why the answers that a template asks for are not a task's; empty when they are."""
+def other_words(phrasing: Phrasing, task: Task) -> str:
+    """Say which answer words a template names that are not a task's labels; empty for none."""
     if task.kind != "choice" or not task.labels:
         return ""
     folded = f" {' '.join(normalised_words(phrasing.text))} "
-    labels = {" ".join(normalised_words(label)) for label in task.labels}
     theirs = {
         " ".join(normalised_words(word))
         for word in phrasing.meaning.note.removeprefix(UPSTREAM_ANSWERS).split(" | ")
         if phrasing.meaning.note.startswith(UPSTREAM_ANSWERS)
     }
     spelt = {word for word in theirs if f" {word} " in folded}
-    if spelt and theirs != labels:
-        return f"names {', '.join(sorted(spelt))}, where {task.id} has {', '.join(task.labels)}"
-    if "choices" in slots(phrasing.text) or all(f" {label} " in folded for label in labels):
+    if not spelt or theirs == {" ".join(normalised_words(label)) for label in task.labels}:
+        return ""
+    return f"names {', '.join(sorted(spelt))}, where {task.id} has {', '.join(task.labels)}"
+
+
+def _answers(phrasing: Phrasing, task: Task) -> str:
+    """Why the answers that a template asks for are not a task's; empty when they are."""
+    if hindrance := other_words(phrasing, task):
+        return hindrance
+    folded = f" {' '.join(normalised_words(phrasing.text))} "
+    labels = {" ".join(normalised_words(label)) for label in task.labels}
+    shown = "choices" in slots(phrasing.text) or all(f" {label} " in folded for label in labels)
+    if shown or task.kind != "choice":
         return ""
     return "does not show choices, and names none of the labels"
 
@@ -369,6 +380,6 @@ def _of_type(line: str, kinds: Iterable[TaskType]) -> bool:
     return named is None or any(kind.asks(named[1]) for kind in kinds)
 
 
-def _key_of(phrasing: Phrasing) -> str:
+def key_of(phrasing: Phrasing) -> str:
     """Upstream's task in an id, which is ``collection-task-digest``."""
     return phrasing.id.removeprefix(f"{phrasing.source}-").rpartition("-")[0]
