@@ -109,12 +109,17 @@ def command(
     An edit that cannot be made is named and gives no copy.
     """
     from evalkit.catalog.library.writing import write_phrasings
+    from evalkit.catalog.tasks import load_task
     from evalkit.phrasings.perturb.apply import apply
+    from evalkit.phrasings.perturb.order import movable
 
     made: list[Phrasing] = []
     refusals: list[str] = []
     for phrasings, labels in _groups(paths, task_id, given["labels"]):
         copies, refused = apply(phrasings, specs, seed=given["seed"], protected_words=labels)
+        if task_id:
+            copies, still = movable(load_task(task_id), copies)
+            refused += still
         made += _checked(copies, phrasings, labels, given=given)
         refusals += map(str, refused)
     if given["out"]:

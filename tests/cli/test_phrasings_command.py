@@ -92,6 +92,15 @@ def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, cap
     assert said.index("made 0 of 6") < said.index("there are no phrasings to write")
 
 
+def test_choices_that_a_task_does_not_list_are_not_moved(capsys):
+    """Navigate lists none, so every copy would be its original again."""
+    assert invoke(["phrasings", "perturb", "--task", "bbh/navigate", "--perturb", "order"]) == 0
+    told = capsys.readouterr()
+
+    assert "its prompt lists no choices that could be moved" in told.err
+    assert told.out.splitlines()[-1].startswith("0 phrasings made, ")
+
+
 def test_perturb_needs_files_or_a_task(capsys):
     """Neither is a usage error with the remedy."""
     assert invoke(["phrasings", "perturb", "--perturb", "drop"]) == 2
