@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 
+from evalkit.phrasings.templates import MAX_TEXT
 from evalkit.records import Layout
 
 __all__ = ["one_by_one", "unaliased", "variants"]
@@ -15,17 +16,19 @@ _ANCHOR = re.compile(
     r"(?m)^(?P<by>[ ]*)metadata:[ ]+&(?P<name>\w+)[ ]+!TemplateMetadata[ ]*\n"
     r"(?P<held>(?:(?P=by)[ ]+.*\n)*)"
 )
+_ALIAS = re.compile(r"(?m)^([ ]*metadata:[ ]+)\*(\w+)[ ]*$")
 _DRAWN = re.compile(
-    r"\{%-?\s*set\s+(?P<name>\w+)\s*=\s*(?P<texts>\[.*?\])\s*(?:\|\s*choice\s*)?-?%\}\s*",
+    r"\{%-?\s*set\s+(?P<name>\w+)\s*=\s*(?P<texts>\[.{0,2000}?\])\s*(?:\|\s*choice\s*)?-?%\}\s*",
     re.DOTALL,
 )
 """A list of texts, one of which is drawn."""
 _DRAWN_HERE = re.compile(r"\{\{-?\s*(?P<texts>\[[^\[\]{}]*\])\s*\|\s*choice\s*-?\}\}")
 _MOST_DRAWN = 64
-_ONE = r"\{\{-?\s*answer_choices\s*\[\s*\d+\s*\]\s*-?\}\}"
+_ONE = r"\{\{-? {0,4}answer_choices {0,4}\[ {0,4}\d{1,3} {0,4}\] {0,4}-?\}\}"
 _MARKER = r"(?:[-*]|\(?[A-Ha-h][).:])"
 _LINES = re.compile(
-    rf"(?m)^[ \t]*(?P<by>{_MARKER})?[ \t]*{_ONE}[ \t]*(?:\n\s*{_MARKER}?[ \t]*{_ONE}[ \t]*)+$"
+    rf"(?m)^[ \t]{{0,8}}(?P<by>{_MARKER})?[ \t]{{0,8}}{_ONE}[ \t]{{0,8}}"
+    rf"(?:\n\s{{0,8}}{_MARKER}?[ \t]{{0,8}}{_ONE}[ \t]{{0,8}}){{1,25}}$"
 )
 """The choices one by one, each on a line."""
 _LAYOUTS: dict[str, Layout] = {
@@ -36,18 +39,25 @@ _LAYOUTS: dict[str, Layout] = {
 }
 _FIELD = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
 _JOINED = re.compile(r"\s*\{\{\s*(\w+)\s*\|\s*join\(.*\)\s*\}\}\s*")
-_OR = re.compile(rf"{_ONE}(?:\s*,\s*{_ONE})*\s*,?\s+or\s+{_ONE}")
+_OR = re.compile(
+    rf"{_ONE}(?:\s{{0,4}},\s{{0,4}}{_ONE}){{0,25}}\s{{0,4}},?\s{{1,4}}or\s{{1,4}}{_ONE}"
+)
 
 
 def unaliased(text: str) -> str:
     """Return a file in which what an alias of metadata stands for is written out, line for line."""
-    for anchor in _ANCHOR.finditer(text):
-        asks = re.search(r"original_task:\s*(true|false)", anchor["held"])
-        languages = re.search(r"languages:\s*\n\s*- ([\w-]+)", anchor["held"])
-        told = f"original_task: {asks[1] if asks else 'null'}"
-        told += f", languages: [{languages[1]}]" if languages else ""
-        text = re.sub(rf"(?m)^([ ]*metadata:)[ ]+\*{anchor['name']}[ ]*$", rf"\1 {{{told}}}", text)
-    return text
+    told = {anchor["name"]: _metadata(anchor["held"]) for anchor in _ANCHOR.finditer(text)}
+    return _ALIAS.sub(
+        lambda found: found[1] + told[found[2]] if found[2] in told else found.group(), text
+    )
+
+
+def _metadata(held: str) -> str:
+    """Return what is read of a template's metadata, in one line."""
+    asks = re.search(r"original_task:\s*(true|false)", held)
+    languages = re.search(r"languages:\s*\n\s*- ([\w-]+)", held)
+    told = f"original_task: {asks[1] if asks else 'null'}"
+    return f"{{{told}{f', languages: [{languages[1]}]' if languages else ''}}}"
 
 
 def _texts(listed: str) -> list[str]:
@@ -66,6 +76,8 @@ def variants(jinja: str) -> list[str]:
     >>> variants("{{ ['Q', 'Ask'] | choice }}: {{ question }}")
     ['Q: {{ question }}', 'Ask: {{ question }}']
     """
+    if len(jinja) > MAX_TEXT:
+        return [jinja]
     drawn, here = _DRAWN.search(jinja), _DRAWN_HERE.search(jinja)
     if here and (texts := _texts(here["texts"])):
         return [jinja[: here.start()] + text + jinja[here.end() :] for text in texts]
