@@ -143,11 +143,12 @@ def _by_chance(rows: Sequence[Scored], means: dict[str, float], points: float) -
 def scored_phrasings(path: Path) -> list[Scored]:
     """Return the phrasings of a run's ``phrasings.csv`` that its headline is over.
 
-    Of every task the correct, unperturbed ones, or all where none is.
+    A file of an earlier version does not say which: of every task the correct, unperturbed ones, or
+    all where none is.
     """
     with path.open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
-    plain = {line["task"] for line in lines if _headline(line)}
+    plain = {line["task"] for line in lines if _plain(line)}
     return [
         Scored(
             task=line["task"],
@@ -158,7 +159,11 @@ def scored_phrasings(path: Path) -> list[Scored]:
             unparsed=_by_format(line),
         )
         for line in lines
-        if _headline(line) or line["task"] not in plain
+        if (
+            line["headline"] == "1"
+            if "headline" in line
+            else _plain(line) or line["task"] not in plain
+        )
     ]
 
 
@@ -170,5 +175,5 @@ def _by_format(line: Mapping[str, str]) -> float:
     return sum(float(line[name] or 0) for name in names)
 
 
-def _headline(line: Mapping[str, str]) -> bool:
+def _plain(line: Mapping[str, str]) -> bool:
     return line["kind"] == "correct" and not line["perturbation"]

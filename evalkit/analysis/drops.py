@@ -12,7 +12,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.scoring import Block
 
-__all__ = ["drop_pairs", "drop_statistics", "drops_by_perturbation", "drops_of"]
+__all__ = ["doubtful_pairs", "drop_pairs", "drop_statistics", "drops_by_perturbation", "drops_of"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Found: TypeAlias = dict[str, stats.Interval]
@@ -27,7 +27,8 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
         Cells of one model on one task.
     reference
         One clean phrasing for all others, a map, or None: every perturbed phrasing against the one
-        that it was made from, by column ``of``, else by its id (``origin.perturbation-digest``).
+        that it was made from, by column ``of``, else by its id (``origin.perturbation-digest``);
+        without those of which one is of doubtful meaning (`doubtful_pairs`).
     """
     present = set(block.phrasing_ids)
     if isinstance(reference, str):
@@ -40,6 +41,28 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
         return {
             attacked: clean for attacked, clean in reference.items() if {attacked, clean} <= present
         }
+    doubtful = doubtful_pairs(block)
+    return {copy: of for copy, of in _made_from(block).items() if copy not in doubtful}
+
+
+def doubtful_pairs(block: Block) -> frozenset[str]:
+    """Return the perturbed phrasings that ask something else, or were made from one that does."""
+    doubted = {
+        name
+        for name, meaning, kept in zip(
+            block.phrasing_ids,
+            block.traits.get("meaning", ("",) * len(block.phrasing_ids)),
+            block.headline,
+            strict=True,
+        )
+        if meaning == "doubtful" and not kept
+    }
+    return frozenset(copy for copy, of in _made_from(block).items() if {copy, of} & doubted)
+
+
+def _made_from(block: Block) -> dict[str, str]:
+    """Perturbed phrasing -> the one that it was made from."""
+    present = set(block.phrasing_ids)
     pairs = {}
     known = block.traits.get("of", ("",) * len(block.phrasing_ids))
     for name, perturbation, of in zip(block.phrasing_ids, block.perturbations, known, strict=True):

@@ -42,7 +42,7 @@ COLUMNS = (
         "perturbation",
         "n_instances",
     ),
-    *("score", "ece", "brier", *RATES, "distance", "change", "schema"),
+    *("score", "ece", "brier", *RATES, "distance", "change", "headline", "schema"),
 )
 """Columns of the file in order."""
 
@@ -68,7 +68,8 @@ def phrasing_rows(
     ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all
     instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not
     missing, but for missing_rate, which is among all cells asked. ``change`` is the score minus the
-    mean score of the seen headline phrasings. What is undefined is NaN.
+    mean score of the seen headline phrasings, and ``headline`` is 1 for a phrasing that headline
+    numbers are over, else 0. What is undefined is NaN.
     """
     model = table.models[0]
     rows: list[dict[str, Any]] = []
@@ -125,6 +126,7 @@ def _of_task(
             "perturbation": block.perturbations[row],
             "n_instances": int((~np.isnan(block.values[row])).sum()),
             "ece": stats.ece(confidence[row], block.values[row]),
+            "headline": int(headline[row]),
             **{column: float(values[row]) for column, values in columns.items()},
         }
         for row, name in enumerate(block.phrasing_ids)

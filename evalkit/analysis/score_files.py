@@ -38,7 +38,7 @@ class TableSettings:
     level: float = 0.95
     """Level of intervals."""
     n_resamples: int = 4000
-    """Draws of intervals that need draws."""
+    """Draws per interval that needs draws."""
     question: str = "phrasings"
     """A name in `evalkit.records.questions`, or ``both`` for ``phrasings`` and ``these``."""
     seed: int = 0

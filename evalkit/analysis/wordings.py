@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.drops import doubtful_pairs
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import digest
 from evalkit.records.manifest import Wordings
@@ -48,7 +49,7 @@ def wordings_of(table: ScoreTable) -> Wordings:
     blocks = [table.block(model, task) for task in table.tasks(model)]
     strata, differ = Counter[str](), Counter[str]()
     changes: dict[str, list[float]] = defaultdict(list)
-    left_out = 0
+    left_out = copies = 0
     tasks, only = [], []
     for block in blocks:
         headline, doubted = block.headline, block.correct & ~block.headline
@@ -59,6 +60,7 @@ def wordings_of(table: ScoreTable) -> Wordings:
             left_out += int(doubted.sum())
         elif "doubtful" in _kept(block, "meaning", headline):
             only.append(block.task)
+        copies += len(doubtful_pairs(block))
         for name, change in _changes(block, headline, doubted):
             changes[name].append(change)
     return Wordings(
@@ -66,6 +68,7 @@ def wordings_of(table: ScoreTable) -> Wordings:
         doubtful=left_out,
         doubtful_tasks=len(tasks),
         only_doubtful=tuple(only),
+        doubtful_copies=copies,
         change={name: float(np.mean(found)) for name, found in changes.items()} if left_out else {},
         differ=dict(differ),
     )

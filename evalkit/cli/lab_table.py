@@ -191,4 +191,4 @@ def _cell(changes: Sequence[Estimate | None]) -> str:
     value = statistics.fmean(change.value for change in known)
     low = min((change.low for change in known if change.low == change.low), default=math.nan)
     high = max((change.high for change in known if change.high == change.high), default=math.nan)
-    return f"{100 * value:+.1f} [{number(low)}, {number(high)}]"
+    return f"{number(value, sign=True)} [{number(low)}, {number(high)}]"

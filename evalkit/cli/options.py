@@ -70,11 +70,14 @@ class GroupedCommand(click.Command):
         super().__init__(*args, **kwargs)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options group by group, in order of first appearance."""
+        """Write the options group by group, in order of first appearance.
+
+        Arguments stand in the line of usage, and what they are in the text below it.
+        """
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and not isinstance(parameter, click.Argument):
                 groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
         for heading, records in groups.items():
             with formatter.section(heading):
@@ -225,7 +228,7 @@ def interval_options(
             "--resamples",
             type=click.IntRange(min=100),
             default=resamples,
-            help="Draws of intervals that need draws.",
+            help="Draws per interval that needs draws.",
         ),
         under("--question", type=click.Choice(questions), default=questions[0], help=asked),
         under("--seed", type=int, default=0, help="Seed of the draws."),

@@ -88,8 +88,9 @@ def command(
     promptbench, prompteval, or table (JSONL, CSV or TSV with --map text=COLUMN). Every phrasing
     records collection, path, line, commit, licence and the digest of its file.
     """
+    from evalkit.catalog.library.importers.folders import files_of
     from evalkit.catalog.library.importers.imported import ImportOptions, joined
-    from evalkit.catalog.library.importers.typed import files_of, targets_of, types_named
+    from evalkit.catalog.library.importers.typed import targets_of, types_named
     from evalkit.catalog.library.writing import write_phrasings
     from evalkit.registry import IMPORTERS
 
@@ -148,8 +149,10 @@ def _read(
     """Return what one file holds, of the type asked for;
     a file of a folder that cannot be read is left out and named.
     """
+    from evalkit.catalog.library.importers.folders import upstream_of
     from evalkit.catalog.library.importers.imported import Imported
-    from evalkit.catalog.library.importers.typed import as_types, upstream_of
+    from evalkit.catalog.library.importers.own import on_own
+    from evalkit.catalog.library.importers.typed import as_types
 
     upstream = upstream_of(path, importer)
     if targets and upstream and not any(target.kind.asks(upstream) for target in targets):
@@ -161,7 +164,7 @@ def _read(
             raise
         return Imported(skipped=[str(error)])
     if not targets:
-        return found
+        return on_own(found, upstream=upstream, patterns=options.tasks)
     return as_types(found, targets, upstream=upstream, patterns=options.tasks)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import PATH, GroupedCommand, debug_option, in_output, option, quiet_option
+from evalkit.errors import CatalogError
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -58,24 +59,24 @@ def command(task_id: str, *, out: Path, source: str, data_dir: Path | None, quie
         write_new(out, starting_file(task, source=source, instance=instance))
         if not quiet:
             say(f"{out} is written: edit it, then type the same command again.")
+    objections: list[str] = []
     for phrasing in read_phrasing_file(out):
-        if quiet:
-            break
-        say(f"--- {phrasing.id}")
-        say(
-            render_prompt(task, phrasing, instance).text
-            if instance
-            else (
-                f"{phrasing.text}\n(no instance to show: the data of {task.id} is not on this "
-                "machine)"
-            )
-        )
-    findings = lint_files([out])
-    for finding in findings:
-        say(str(finding), err=True)
+        try:
+            shown = render_prompt(task, phrasing, instance).text if instance else phrasing.text
+        except CatalogError as error:
+            objections += [f"{out}: {problem}" for problem in error.problems]
+            continue
+        if not quiet:
+            say(f"--- {phrasing.id}")
+            say(shown)
+    if not (instance or quiet):
+        say(f"(no instance to show: the data of {task.id} is not on this machine)")
+    objections += map(str, lint_files([out]))
+    for objection in objections:
+        say(objection, err=True)
     if not quiet:
-        say(f"{len(findings)} findings")
-    return 2 if findings else 0
+        say(f"{len(objections)} findings")
+    return 2 if objections else 0
 
 
 def _first(task: Task, data_dir: Path | None) -> Instance | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,15 @@ in_meaning = partial(option, group="Meaning")
     metavar="BACKEND:NAME",
     help="Also ask a language model, both ways round, whether the two texts ask the same.",
 )
+@in_meaning(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help=(
+        "Draw N of the copies by the seed for a person to read, each beside its origin, and say "
+        "what their number of broken ones shows."
+    ),
+)
 @out_option
 @overwrite_option
 @output_options
@@ -104,14 +114,21 @@ def command(
     An edit that cannot be made is named and gives no copy.
     """
     from evalkit.catalog.library.writing import write_phrasings
+    from evalkit.catalog.tasks import load_task
     from evalkit.phrasings.perturb.apply import apply
+    from evalkit.phrasings.perturb.order import movable
 
     made: list[Phrasing] = []
+    origins: dict[str, str] = {}
     refusals: list[str] = []
     for phrasings, labels in _groups(paths, task_id, given["labels"]):
         copies, refused = apply(phrasings, specs, seed=given["seed"], protected_words=labels)
+        if task_id:
+            copies, still = movable(load_task(task_id), copies)
+            refused += still
         made += _checked(copies, phrasings, labels, given=given)
         refusals += map(str, refused)
+        origins |= {phrasing.id: phrasing.text for phrasing in phrasings}
     if given["out"]:
         if not made:
             print_notes(refusals, what="refused", quiet=quiet)
@@ -121,13 +138,38 @@ def command(
             {"phrasings": [dataclasses.asdict(phrasing) for phrasing in made], "refused": refusals}
         )
         return
-    if not given["out"]:
+    if given["sample"] and made:
+        _show_sample(made, origins, number=given["sample"], seed=given["seed"])
+    elif not given["out"]:
         print_table(
             ["phrasing", "perturbation", "text"],
             [[item.id, item.perturbation, item.text] for item in made],
         )
     print_notes(refusals, what="refused", quiet=quiet)
     say(f"{counted(len(made), 'phrasing')} made, {len(refusals)} refused{written(given['out'])}")
+
+
+def _show_sample(
+    made: Sequence[Phrasing], origins: Mapping[str, str], *, number: int, seed: int
+) -> None:
+    """Print copies drawn by seed beside their origins, and the most of all that are broken by how
+    many a reader finds (exact one-sided bound of a binomial share, 95 %).
+    """
+    from scipy.special import betaincinv
+
+    drawn = random.Random(seed).sample(list(made), min(number, len(made)))
+    for place, copy in enumerate(drawn, 1):
+        say(f"--- {place} of {len(drawn)}: {copy.of}, {copy.perturbation}")
+        say(f"was: {origins[copy.of or '']}")
+        say(f"is:  {copy.text}")
+    most = [
+        f"{found} broken: {betaincinv(found + 1, len(drawn) - found, 0.95):.0%}"
+        for found in range(min(4, len(drawn)))
+    ]
+    say(
+        f"At most so many of such copies are broken (95% confidence), by what you find: "
+        f"{', '.join(most)}."
+    )
 
 
 def _groups(

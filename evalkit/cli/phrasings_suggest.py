@@ -222,7 +222,7 @@ def _show(
                 one.signal,
                 number(one.chosen),
                 number(one.random),
-                f"{100 * one.gain:+.1f}",
+                number(one.gain, sign=True),
                 p_value(one.p),
             ]
             + [_rank(rank[one.signal]) for rank in ranks.values()]

@@ -40,7 +40,9 @@ in_statistics = partial(option, group="Statistics")
 )
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @in_statistics("--level", type=float, help="Level of intervals; default: the run's.")
-@in_statistics("--resamples", type=int, help="Resamples per interval; default: the run's.")
+@in_statistics(
+    "--resamples", type=int, help="Draws per interval that needs draws; default: the run's."
+)
 @in_statistics(
     "--score-by",
     metavar="all|A,B",

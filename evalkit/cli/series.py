@@ -274,7 +274,8 @@ def _show(found: Series, given: dict[str, Any]) -> None:
     for k, step in enumerate(found.steps):
         bands = [found.bands[name][k] for name in found.bands]
         values = [f"{number(value)} [{number(low)}, {number(high)}]" for value, low, high in bands]
-        fall = "-" if step.harm != step.harm else f"{100 * step.harm:+.1f} since {step.since:g}"
+        fall = number(step.harm, sign=True)
+        fall += f" since {step.since:g}" if step.harm == step.harm else ""
         rows.append([f"{step.x:g}", *values, fall, p_value(step.p), p_value(step.allowed)])
     titles = [statistic(name).title for name in found.bands]
     fell = f"{statistic(found.metric).title} worse by"

@@ -112,6 +112,8 @@ def from_table(
     from evalkit.catalog.tasks import load_task
     from evalkit.errors import EvalkitError, UsageError
 
+    if table.is_dir():
+        raise UsageError(f"{table}: is a folder; a table is expected. Name a file in it.")
     path = out or table.with_suffix(".yaml")
     if path.suffix not in {".yaml", ".yml"}:
         raise UsageError(

@@ -358,7 +358,7 @@ def _of_confidence(function: Callable[[Floats, Floats], Floats]) -> Callable[[Bl
 def _reliance(old: Block, new: Block) -> Units:
     """Correct phrasings minus controls, of blocks that hold both."""
     kinds = np.array(old.kinds)
-    arms = [(kinds == "correct") & (np.array(old.perturbations) == ""), kinds != "correct"]
+    arms = [old.headline & (kinds == "correct"), kinds != "correct"]
     if not (arms[0].any() and arms[1].any()):
         raise AbsentError("no control phrasings were asked (--kinds)")
     return _of_arms(

@@ -194,7 +194,8 @@ def render_prompt(
     if phrasing.position == "inline":
         instruction, block = "", _inline(task, phrasing, instance, (question, listed), choices)
     else:
-        instruction = render(phrasing.text, _fields(task, instance)).strip()
+        where = f"phrasing {phrasing.id!r}"
+        instruction = render(phrasing.text, _fields(task, instance), where=where).strip()
         block = "\n".join(part for part in (question, listed) if part)
     system = instruction if phrasing.wrapper == "chat" and not phrasing.frame else ""
     if phrasing.frame:
@@ -320,7 +321,7 @@ def _inline(
         "choices": offered,
         "labels": _Choices(phrasing.answers or task.labels),
     }
-    rendered = render(text, fields).rstrip()
+    rendered = render(text, fields, where=f"phrasing {phrasing.id!r}").rstrip()
     if listed and "choices" not in slots(text) and phrasing.label_space != "text":
         raise CatalogError(
             f"phrasing {phrasing.id!r}: asks for {phrasing.label_space} but has no {{{{ choices "

@@ -271,6 +271,9 @@ class Wordings:
     """Tasks that they belong to."""
     only_doubtful: tuple[str, ...] = ()
     """Tasks that have no other, whose headline is over them."""
+    doubtful_copies: int = 0
+    """Perturbed phrasings left out of the drop rates, because they or what they were made from are
+    doubted."""
     change: Mapping[str, float] = field(default_factory=dict)
     """Statistic -> mean over tasks of its value with the doubtful phrasings minus the headline."""
     differ: Mapping[str, int] = field(default_factory=dict)

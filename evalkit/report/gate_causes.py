@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evalkit.gating.cause import Cause, Causes
+from evalkit.report.text import signed
 
 __all__ = ["cause_lines"]
 
@@ -49,9 +50,9 @@ def cause_lines(found: Causes) -> list[str]:
 def _listed(parts: Mapping[str, float]) -> str:
     """Return parts that add up, in points, largest first."""
     ordered = sorted(parts, key=lambda name: -abs(parts[name]))
-    return ", ".join(f"{name} {100 * parts[name]:+.1f}" for name in ordered)
+    return ", ".join(f"{name} {signed(parts[name])}" for name in ordered)
 
 
 def _said(one: Cause) -> str:
     p = f"p {one.p:.1g}" if one.p >= 1e-12 else "p below 1e-12"
-    return f"{one.words}, {100 * one.size:+.1f} points ({p})"
+    return f"{one.words}, {signed(one.size)} points ({p})"

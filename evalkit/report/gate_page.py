@@ -112,7 +112,7 @@ def _strips(checks: Sequence[Check]) -> list[dict[str, str]]:
                 f"{column} {cell}"
                 for column, cell in zip(COLUMNS[3:], check_row(check)[3:], strict=True)
             ),
-            "loss": check_row(check)[3].replace("-", "\N{MINUS SIGN}"),
+            "loss": check_row(check)[3],
             "zero": place(0.0),
             "harm": place(check.harm),
             "high": place(check.high),

@@ -299,13 +299,7 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str
         suite=rows[0]["suite"],
         about=f"{order.level:.0%} intervals for {about}",
         heads=[head for head, _ in SHOWN],
-        rows=[
-            [
-                cell.replace("-", "−") if n > 2 else cell
-                for n, cell in enumerate(shown_cells(row, about))
-            ]
-            for row in rows
-        ],
+        rows=[shown_cells(row, about) for row in rows],
         strips=[_strip(row) for row in rows],
         notes=leaderboard_notes(rows, order),
     )

@@ -100,28 +100,26 @@ def finite(value: float | None, *, digits: int = 4) -> float | None:
 def number(
     value: float | None, *, digits: int = 1, scale: float = 100.0, sign: bool = False
 ) -> str:
-    """Return a fraction in percentage points, in ASCII alone; a dash where it does not exist.
+    """Return a fraction in percentage points; a dash where it does not exist.
 
-    >>> number(0.4567), number(None), number(0.5, sign=True)
-    ('45.7', '-', '+50.0')
+    >>> number(0.4567), number(None), number(0.5, sign=True), number(-0.2), number(-0.00001)
+    ('45.7', '-', '+50.0', '−20.0', '0.0')
     """
     if value is None or value != value:
         return "-"
-    return f"{value * scale:{'+' if sign else ''}.{digits}f}"
+    text = f"{value * scale:{'+' if sign else ''}.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def points(value: float | None, *, digits: int = 1) -> str:
-    """Return a fraction in percentage points; a dash where it does not exist.
+    """Return a fraction in percentage points; a long dash where it does not exist.
 
     Examples
     --------
     >>> points(0.4567), points(None), points(-0.00001)
     ('45.7', '–', '0.0')
     """
-    if value is None or value != value:
-        return "–"
-    text = f"{value * 100:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+    return "–" if value is None or value != value else number(value, digits=digits)
 
 
 def signed(value: float | None, *, digits: int = 1) -> str:
@@ -132,8 +130,7 @@ def signed(value: float | None, *, digits: int = 1) -> str:
     >>> signed(0.031), signed(-0.2), signed(0.0)
     ('+3.1', '−20.0', '0.0')
     """
-    text = points(value, digits=digits)
-    return f"+{text}" if value is not None and value > 0 and float(text) != 0 else text
+    return "–" if value is None or value != value else number(value, digits=digits, sign=True)
 
 
 def share(value: float | None) -> str:
@@ -231,14 +228,15 @@ def with_interval(row: Estimate | None, question: str) -> str:
     >>> row = Estimate(**of, metric="mean", value=0.5, low=0.4, high=0.6, question="q")
     >>> with_interval(row, "q"), with_interval(row, "another"), with_interval(None, "q")
     ('50.0 [40.0, 60.0]', '50.0 [40.0, 60.0]*', '-')
+    >>> with_interval(Estimate(**of, metric="gap", value=-0.2, low=-0.3, high=0.0001), "")
+    '−20.0 [−30.0, 0.0]'
     """
     if row is None or row.value != row.value:
         return "-"
-    text = f"{row.value * 100:.1f}"
     if row.low != row.low:
-        return text
+        return number(row.value)
     star = "" if not row.question or row.question == question else "*"
-    return f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]{star}"
+    return f"{number(row.value)} {bracket(row.low, row.high)}{star}"
 
 
 def says_something(row: Estimate) -> bool:

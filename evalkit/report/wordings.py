@@ -68,7 +68,7 @@ def without_doubtful(wordings: Wordings | None) -> str:
     ... )
     'Left out of the headline: 2 phrasings of doubtful meaning, in 1 task; with them: mean +1.3, gap −0.2 points.'
     """  # noqa: E501
-    if wordings is None or not (wordings.doubtful or wordings.only_doubtful):
+    if wordings is None:
         return ""
     parts = []
     if wordings.doubtful:
@@ -84,6 +84,9 @@ def without_doubtful(wordings: Wordings | None) -> str:
             )
             + (f"; with them: {changes} points." if changes else ".")
         )
+    if wordings.doubtful_copies:
+        number = _counted(wordings.doubtful_copies, "perturbed phrasing")
+        parts.append(f"Left out of the drop rates: {number} of doubtful meaning or origin.")
     if wordings.only_doubtful:
         names = ", ".join(wordings.only_doubtful[:3])
         more = ", ..." if len(wordings.only_doubtful) > 3 else ""

@@ -17,7 +17,7 @@ from evalkit import catalog
 from evalkit.errors import DataMissingError, UsageError
 from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.controls import DERIVED_KINDS, controls
-from evalkit.phrasings.perturb.order import instance_labels, instance_order
+from evalkit.phrasings.perturb.order import instance_labels, instance_order, movable
 from evalkit.phrasings.perturb.shots import shot_spec
 from evalkit.phrasings.perturb.spec import Impossible
 from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, Seen, Suite, Task
@@ -358,10 +358,8 @@ def _phrasings(
         made, refused = apply(
             correct, suite.perturbations, seed=settings.seed, protected_words=(*task.labels, *own)
         )
-        chosen, notes = (
-            [*chosen, *made],
-            [*notes, *(f"{task.id}: {refusal}" for refusal in refused)],
-        )
+        chosen, still = movable(task, [*chosen, *made])
+        notes += [f"{task.id}: {refusal}" for refusal in (*refused, *still)]
     if not chosen:
         raise none_left(settings, task, found)
     return chosen, notes

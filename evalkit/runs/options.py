@@ -342,7 +342,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         least=0,
     ),
-    Option("resamples", STATS, "Resamples per interval.", kind=int, default=1000),
+    Option("resamples", STATS, "Draws per interval that needs draws.", kind=int, default=1000),
     Option(
         "uncertainty",
         STATS,

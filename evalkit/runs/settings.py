@@ -51,7 +51,7 @@ class Settings:
     level: float = 0.95
     """Nominal level of intervals."""
     resamples: int = 1000
-    """Resamples per interval."""
+    """Draws per interval that needs draws."""
     code_execution: bool = False
     """Run the programs that the model writes."""
     report: bool = True

@@ -106,6 +106,18 @@ def test_rows_of_the_file_are_those_of_the_headline(tmp_path: Path) -> None:
     assert math.isnan(found[1].score)
 
 
+def test_rows_of_the_file_are_those_that_it_calls_headline(tmp_path: Path) -> None:
+    """A phrasing of doubtful meaning is correct and unperturbed, and in no headline."""
+    path = tmp_path / "phrasings.csv"
+    path.write_text(
+        "task,phrasing_id,seen,kind,perturbation,n_instances,score,unparsed_rate,headline\n"
+        "t,a,seen,correct,,3,0.5,0,1\nt,doubtful,seen,correct,,3,0.0,0,0\nu,d,seen,null,,3,,,1\n",
+        encoding="utf-8",
+    )
+
+    assert [one.phrasing_id for one in scored_phrasings(path)] == ["a", "d"]
+
+
 def test_refusals_are_no_format(tmp_path: Path) -> None:
     """The first sentence counts what the page counts: cut and unusable answers,
     not refused ones.

@@ -7,7 +7,7 @@ import pytest
 
 from evalkit.analysis import estimate, wordings_of
 from evalkit.analysis.wordings import differing, matched
-from evalkit.report.wordings import population
+from evalkit.report.wordings import population, without_doubtful
 from evalkit.scoring import ScoreTable
 
 
@@ -55,6 +55,25 @@ def test_a_doubtful_phrasing_is_in_no_headline_number():
         "min": pytest.approx(-0.5),
         "gap": pytest.approx(0.25),
     }
+
+
+def test_a_copy_that_is_doubted_or_made_of_one_that_is_has_no_drop():
+    """Of three copies one asks the task: half of its origin's score is lost; a negated copy and a
+    copy of a doubtful wording are left out and counted.
+    """
+    found = table(
+        phrasing("a", "unseen", 4),
+        phrasing("a.copy", "unseen", 2, of="a", perturbation="typos"),
+        phrasing("a.not", "unseen", 0, of="a", perturbation="typos", meaning="doubtful"),
+        phrasing("d", "unseen", 4, meaning="doubtful"),
+        phrasing("d.copy", "unseen", 0, of="d", perturbation="typos"),
+    )
+    drop = {row.metric: row.value for row in estimate(found) if row.task == "toy/one"}
+    told = wordings_of(found)
+
+    assert drop["pdr"] == pytest.approx(0.5)
+    assert (told.doubtful, told.doubtful_copies) == (1, 2)
+    assert "Left out of the drop rates: 2 perturbed phrasings" in without_doubtful(told)
 
 
 def test_a_task_with_doubtful_phrasings_only_keeps_them_and_is_named():

@@ -129,3 +129,39 @@ def test_a_file_that_names_another_task_is_named(
     path.unlink()
     assert invoke([*RUN, "--tasks", "tickets.yaml"]) == 2
     assert "Name a file of them with --phrasing-file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(".", "is a folder; a table is expected"), ("t.txt", "Give it the ending .csv or .tsv")],
+)
+def test_what_is_no_table_by_its_name_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    """A folder and a text file are told what is wanted in their place."""
+    (here / "t.txt").write_text("question\tanswer\nA?\tyes\n", encoding="utf-8")
+
+    assert invoke(["tasks", "from-table", name]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_wording_that_cannot_be_shown_is_named_and_the_others_are_shown(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slot that the task does not fill costs its wording alone."""
+    assert invoke(["tasks", "new", "tickets"]) == 0
+    (here / "mine.yaml").write_text(
+        "tasks: [mine/tickets]\n"
+        "defaults: {source: mine, author: me, licence: CC0-1.0, language: en}\n"
+        "phrasings:\n"
+        '- {id: odd, text: "Read {{ note }}.", position: inline}\n'
+        '- {id: plain, text: "Which team is this for?"}\n',
+        encoding="utf-8",
+    )
+    capsys.readouterr()
+
+    assert invoke(["phrasings", "new", "tickets.yaml", "--out", "mine.yaml"]) == 2
+
+    told = capsys.readouterr()
+    assert "mine.yaml: phrasing 'odd': cannot be rendered: 'note' is undefined" in told.err
+    assert "--- plain\nWhich team is this for?" in told.out

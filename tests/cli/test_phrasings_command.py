@@ -92,6 +92,30 @@ def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, cap
     assert said.index("made 0 of 6") < said.index("there are no phrasings to write")
 
 
+def test_a_sample_is_drawn_for_a_person_with_what_it_shows(phrasings, capsys):
+    """Copies beside their origins, the same for the same seed, and the exact bound of a binomial
+    share: none of two broken leaves up to 1 - 0.05 ** (1 / 2), 78 %.
+    """
+    words = ["phrasings", "perturb", str(phrasings), "--perturb", "random:n=3", "--sample", "2"]
+    told = []
+    for _ in range(2):
+        assert invoke(words) == 0
+        told.append(capsys.readouterr().out)
+
+    assert told[0] == told[1]
+    assert told[0].count("\nwas: ") == told[0].count("\nis:  ") == 2
+    assert "by what you find: 0 broken: 78%, 1 broken: 97%." in told[0]
+
+
+def test_choices_that_a_task_does_not_list_are_not_moved(capsys):
+    """Navigate lists none, so every copy would be its original again."""
+    assert invoke(["phrasings", "perturb", "--task", "bbh/navigate", "--perturb", "order"]) == 0
+    told = capsys.readouterr()
+
+    assert "its prompt lists no choices that could be moved" in told.err
+    assert told.out.splitlines()[-1].startswith("0 phrasings made, ")
+
+
 def test_perturb_needs_files_or_a_task(capsys):
     """Neither is a usage error with the remedy."""
     assert invoke(["phrasings", "perturb", "--perturb", "drop"]) == 2

@@ -271,7 +271,7 @@ def test_parts_add_up_to_the_change_and_hold_what_was_planted() -> None:
     assert set(made.parts["wordings"]) == {"seen", "unseen"}
     assert len(made.parts["tasks"]) == 4
     line = next(text for text in cause_lines(made) if text.startswith("Made of"))
-    assert line.startswith("Made of: refused -2.5, wrong")
+    assert line.startswith("Made of: refused −2.5, wrong")
 
 
 def test_lines_say_what_was_not_looked_at() -> None:

@@ -104,3 +104,22 @@ def test_whatever_a_policy_may_name_is_measured() -> None:
     from_answers.add("delta")  # of a rule with a group, which such a rule must name
     assert set(gated()) - from_answers == {*LINEAR, *CONVEX, "collateral_damage"}
     assert not from_answers & {*LINEAR, *CONVEX}
+
+
+def test_reliance_leaves_out_wordings_of_doubtful_meaning() -> None:
+    """As its estimate does: one correct wording right on all, a doubtful one and the control on
+    none, so reliance is 1 and not a half.
+    """
+    rows = [
+        {"model": "m", "task": "b/t", "phrasing_id": name, "instance_id": f"i{i}"}
+        | {"score": score, "kind": kind, "meaning": meaning}
+        for name, kind, meaning, score in (
+            ("sure", "correct", "checked", 1.0),
+            ("odd", "correct", "doubtful", 0.0),
+            ("null", "null", "unchecked", 0.0),
+        )
+        for i in range(4)
+    ]
+    one = ScoreTable.from_frame(pd.DataFrame(rows)).block("m", "b/t")
+
+    assert LINEAR["reliance"](one, one).old == pytest.approx(1.0)

@@ -119,6 +119,7 @@ def propose(
     task["source"]["options"] |= layout
     told += [f"read with {option}: {value}" for option, value in layout.items()]
     telling = [*(one for one in same if one not in {answers, *columns}), *telling]
+    told += _repeated(rows, [*fields, *listed, *([single] if single else [])], answers)
     if telling:
         told.append(f"not asked, since it tells the answer: {', '.join(telling)}")
     if notes:
@@ -135,6 +136,11 @@ def _read(path: Path, header: Sequence[str]) -> tuple[list[dict[str, Any]], dict
     Where it cannot be read as its ending says: with quotes as ordinary letters, with another mark
     between cells, or under the one key of a JSON document that holds a list of objects.
     """
+    if ".txt" in path.suffixes:
+        raise UsageError(
+            f"{path}: is a text file, which does not say what stands between its cells. "
+            "Give it the ending .csv or .tsv."
+        )
     given = {"header": list(header)} if header else {}
     if header and not {".csv", ".tsv"} & set(path.suffixes):
         raise UsageError(
@@ -260,7 +266,9 @@ def _task(
         elif any("\n" in value.strip().replace("\\n", "\n") for value in values):
             task["metric"] = "rouge_l"
             told.append("the answers have several lines: compared by ROUGE-L")
-        told.append(f"free text: {len(set(values)):,} different answers in {len(values):,} rows")
+        numbers = [(len(set(values)), "different answer"), (len(values), "row")]
+        several = [f"{number:,} {what}{'s' * (number != 1)}" for number, what in numbers]
+        told.append(f"free text: {' in '.join(several)}")
     what = "the right choice" if task["kind"] == "choice" else _spoken([answers])
     task["description"] = f"Give {what} for {_spoken(fields)}."
     return task, told
@@ -283,6 +291,25 @@ def _fields(rows: Rows, columns: Sequence[str]) -> dict[str, str]:
             field += "_"
         found[field] = column
     return found
+
+
+def _repeated(rows: Rows, asked: Sequence[str], answers: str) -> list[str]:
+    """Say which rows ask what an earlier one asks: with its answer, or with another."""
+    first: dict[tuple[str, ...], str] = {}
+    again: list[int] = []
+    other: list[int] = []
+    for place, row in enumerate(rows, 1):
+        what, answer = tuple(_shown(row.get(one)) for one in asked), _shown(row.get(answers))
+        if what in first:
+            (again if first[what] == answer else other).append(place)
+        first.setdefault(what, answer)
+    says = ((again, "the same"), (other, "the same with another answer, so nobody gets both right"))
+    return [
+        f"asked twice, {said}: row {', '.join(map(str, places[:5]))}"
+        f"{f' and {len(places) - 5:,} more' * (len(places) > 5)}"
+        for places, said in says
+        if places
+    ]
 
 
 def _spoken(columns: Sequence[str]) -> str:

@@ -51,6 +51,10 @@ class Finding:
         return f"{self.path}:{self.line}: {self.code}: {self.message}"
 
 
+_JOINED = re.compile(r"(?<=[^\x00-\u02ff\s])[\u200c\u200d](?=[^\x00-\u02ff\s])")
+"""Joiners where scripts (Persian, Hindi) and emoji need them; between Latin letters they hide."""
+
+
 def of_bytes(path: Path) -> Iterator[Finding]:
     """Yield what is wrong with the bytes: line ends and invisible characters."""
     data = path.read_bytes()
@@ -65,7 +69,7 @@ def of_bytes(path: Path) -> Iterator[Finding]:
             message=f"{crlf} of {lone} lines end in CR LF; one kind is accepted. Use LF.",
         )
     for number, row in enumerate(text.split("\n"), start=1):
-        for character in row.removesuffix("\r"):
+        for character in _JOINED.sub("", row.removesuffix("\r")):
             if _invisible(character):
                 name = unicodedata.name(character, f"control U+{ord(character):04X}")
                 yield Finding(
@@ -129,7 +133,7 @@ def of_texts(path: Path, file: YamlFile) -> Iterator[Finding]:
         for character in sorted(
             {
                 character
-                for character in text
+                for character in _JOINED.sub("", text)
                 if _invisible(character) and character not in _LINE_BREAKS
             }
         ):

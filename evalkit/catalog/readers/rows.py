@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -211,16 +211,31 @@ def _mapping(path: Path, line: int, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _csv(path: Path, layout: Layout, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    header = list(layout.header) or None
+def _csv(
+    path: Path, layout: Layout, delimiter: str, *, after: int = 0
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield rows of CSV as spreadsheets write it.
+
+    A first line ``sep=;`` says what is between cells, columns without a name at the end are empty,
+    and lines of empty cells are no rows.
+    """
+    header, unnamed = list(layout.header) or None, 0
     for line, cells in csv_rows(
         path,
         delimiter=layout.delimiter or delimiter,
         quoted=layout.quoted,
         encoding=layout.encoding,
     ):
+        if line <= after or not any(cell.strip() for cell in cells):
+            continue
+        if not after and line == 1 and cells[0].lower().startswith("sep=") and not any(cells[1:]):
+            said = replace(layout, delimiter=cells[0][4:5] or layout.delimiter or delimiter)
+            yield from _csv(path, said, delimiter, after=line)
+            return
         if header is None:
             header = cells
+            while header[-2:] == ["", ""] or (unnamed and not header[-1]):
+                header, unnamed = header[:-1], unnamed + 1
             if len(set(header)) != len(header):
                 raise CatalogError(
                     f"{path}:{line}: header {header} names a column twice. Rename one."
@@ -230,13 +245,18 @@ def _csv(path: Path, layout: Layout, delimiter: str) -> Iterator[tuple[int, Mapp
                 f"{path}:{line}: is the header again, as where files were put together. "
                 "Take the line away."
             )
-        elif len(cells) != len(header):
+        elif len(cells) != len(header) + unnamed:
             raise CatalogError(
-                f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. "
+                f"{path}:{line}: has {len(cells)} cells, the header has {len(header) + unnamed}. "
                 "Quote cells that hold the delimiter."
             )
+        elif any(cells[len(header) :]):
+            raise CatalogError(
+                f"{path}:{line}: {cells[len(header) :]} stand in columns without a name. Name them "
+                "in the first line, and take away lines above the names."
+            )
         else:
-            yield line, dict(zip(header, cells, strict=True))
+            yield line, dict(zip(header, cells[: len(header)], strict=True))
 
 
 def _split_lines(path: Path, layout: Layout) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -26,6 +26,8 @@ DERIVED = "+perturbed"
 """Added to the source of a derived phrasing: a changed copy of a seen text has not itself been
 seen."""
 _TRIES = 10
+_SHOWN = 4
+"""Reasons that are told of one phrasing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +119,11 @@ def _perturbed(
             yield identified(marked, phrasing, label=spec.label, stamp=[seed, draw])
         return
     known = {_content(phrasing)}
-    reason = f"{_TRIES * spec.n} tries gave no further different text"
+    reasons: dict[str, None] = {}
     made = 0
     for result in _copies(phrasing, spec, options, rng=rng):
         if isinstance(result, Impossible):
-            reason = result.reason
+            reasons[result.reason] = None
             if result.again:
                 continue
             break
@@ -132,8 +134,19 @@ def _perturbed(
         if made == spec.n:
             return
     yield Refusal(
-        phrasing_id=phrasing.id, perturbation=spec.label, reason=reason, made=made, wanted=spec.n
+        phrasing_id=phrasing.id,
+        perturbation=spec.label,
+        reason=_said(reasons) or f"{_TRIES * spec.n} tries gave no further different text",
+        made=made,
+        wanted=spec.n,
     )
+
+
+def _said(reasons: Iterable[str]) -> str:
+    """Return the first of several reasons, and how many more there are."""
+    first, *more = [*reasons] or [""]
+    shown = "; ".join([first, *more[: _SHOWN - 1]])
+    return shown + (f"; and {len(more) + 1 - _SHOWN} more" if len(more) >= _SHOWN else "")
 
 
 def _content(phrasing: Phrasing) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from evalkit.phrasings.perturb.apply import generator
+from evalkit.phrasings.perturb.apply import Refusal, generator
 from evalkit.phrasings.perturb.spec import (
     Impossible,
     Option,
@@ -29,7 +29,8 @@ from evalkit.phrasings.perturb.spec import (
     load,
     parse_spec,
 )
-from evalkit.records import Instance, Phrasing
+from evalkit.phrasings.templates import slots
+from evalkit.records import Instance, Phrasing, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ __all__ = [
     "ORDER",
     "instance_labels",
     "instance_order",
+    "movable",
     "permute_choices",
     "permute_labels",
     "reorder",
@@ -180,6 +182,42 @@ def _rule(phrasing: Phrasing, name: str) -> str:
     return next(
         (part for part in phrasing.perturbation.split("+") if part.partition(":")[0] == name), ""
     )
+
+
+def _listing(task: Task, phrasing: Phrasing) -> str:
+    """How a prompt lists choices: "labelled", "plain", or empty where it lists none."""
+    named = phrasing.label_space != "text"
+    if task.kind != "choice" or phrasing.layout == "none":
+        return ""
+    inline = phrasing.position == "inline"
+    if not ("choices" in slots(phrasing.text) if inline else task.choices_shown or named):
+        return ""
+    return "labelled" if named or phrasing.layout not in {"bulleted", "inline"} else "plain"
+
+
+def movable(task: Task, phrasings: Sequence[Phrasing]) -> tuple[list[Phrasing], list[Refusal]]:
+    """Return phrasings without those whose rule would move what their prompt does not show,
+    and why not.
+
+    Choices can be moved where they are listed, labels where the list bears them; elsewhere the
+    prompt would be the original's again.
+    """
+    kept, refused = [], []
+    for phrasing in phrasings:
+        order, labels = _rule(phrasing, "order"), _rule(phrasing, "labels")
+        how = _listing(task, phrasing) if order or labels else ""
+        if (not order or how) and (not labels or how == "labelled"):
+            kept.append(phrasing)
+            continue
+        what = "labels" if how else "choices"
+        refused.append(
+            Refusal(
+                phrasing_id=phrasing.of or phrasing.id,
+                perturbation=order if order and not how else labels,
+                reason=f"its prompt lists no {what} that could be moved",
+            )
+        )
+    return kept, refused
 
 
 def _options(rule: str) -> Options:

@@ -56,10 +56,23 @@ _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
 _WORDS = re.compile(r"\w+")
 _TALK = re.compile(
     r"(?:sure|certainly|of course|okay|as an ai|i am an ai|i'?m sorry|i cannot|i can'?t|here(?:'s"
-    r"| is| are)|the rewritten|rewritten|the (?:original )?instruction)\b",
+    r"| is| are)|the rewritten|rewritten|the (?:original )?instruction)\b"
+    r"|(?:paraphras|rephras|reword|rewrit|translat)\w*\s*:|(?:revised|new) (?:instruction|version)",
     re.IGNORECASE,
 )
 """How a model begins that talks about the task."""
+_REMARK = re.compile(
+    r"\bnote\s*:|\bhope this helps\b|\blet me know if\b"
+    r"|\bI(?:'ve| have)? (?:kept|preserved|re(?:wrote|written|worded|phrased))\b",
+    re.IGNORECASE,
+)
+"""What a model adds that talks about its rewording."""
+_MARKUP = re.compile(
+    r"\*\*|__|</?(?:p|b|i|em|strong|br|div|span|ul|ol|li)\b|(?m:^\s*#{1,6} )"
+    r"|(?m:^\s*(?:\d+[.)]|[-*]) .*\n\s*(?:\d+[.)]|[-*]) )",
+)
+"""Signs of a page and of a list."""
+_AROUND = ('""', "''", "“”", "‘’", "«»", "``")
 
 
 def mask(text: str, words: Sequence[str] = ()) -> tuple[str, list[str]]:
@@ -112,13 +125,25 @@ def garbage(original: str, answer: str) -> str:
         return "far more than an instruction"
     if len(after) < len(before) / 5:
         return "far less than the instruction"
-    if len(after) >= 12 and len(set(after)) < 0.4 * len(after):
+    most = max((after.count(word) for word in set(after)), default=0)
+    few = len(after) >= 12 and len(set(after)) < 0.4 * len(after)
+    if few or most > max(3, 0.4 * len(after)):
         return "the same words over and over"
-    if _TALK.match(answer) and not _TALK.match(original):
+    if any(talk(answer) and not talk(original) for talk in (_TALK.match, _REMARK.search)):
         return "talk about the task in place of a rewording"
+    if _MARKUP.search(answer) and not _MARKUP.search(original):
+        return "signs of a page or a list that the original has not"
     if _latin(before) > 0.5 > _latin(after):
         return "another script"
     return ""
+
+
+def _bare(answer: str) -> str:
+    """Return an answer without quotation marks around the whole of it."""
+    answer = answer.strip()
+    while len(answer) > 1 and answer[0] + answer[-1] in _AROUND and answer[0] not in answer[1:-1]:
+        answer = answer[1:-1].strip()
+    return answer
 
 
 def _latin(words: Sequence[str]) -> float:
@@ -135,7 +160,7 @@ def _rewritten(
     if not _MARK.sub("", masked).strip():
         return Impossible("has no words outside slots and label words")
     answers = rewrite([ask.replace("{text}", masked)])
-    answer = answers[0].strip().strip('"').strip() if answers else ""
+    answer = _bare(answers[0]) if answers else ""
     if not answer:
         return Impossible("the model answered nothing")
     text = unmask(answer, kept)
@@ -171,7 +196,7 @@ def _supplied(
     texts = rewordings_of(phrasing, file)
     if not texts:
         return Impossible(f"{file} has no rewording of it")
-    given = texts[int(rng.integers(len(texts)))]
+    given = _bare(texts[int(rng.integers(len(texts)))])
     masked, kept = mask(phrasing.text, words)
     answer, found = (given, kept) if _MARK.search(given) else mask(given, words)
     text = unmask(answer, found) if sorted(found) == sorted(kept) else None
@@ -254,6 +279,8 @@ def _translated(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
     """Return the phrasing as one language model translates it there and back."""
+    if phrasing.language != "en":
+        return Impossible(f"is in {phrasing.language!r}, and a model translates back into English")
     language = options.get("language", "any")
     if language == "any":
         language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]

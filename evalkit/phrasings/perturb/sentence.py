@@ -70,14 +70,18 @@ def sentence(
     """Return the phrasing with `count` handles, addresses or tautologies, each after one of its
     sentences.
 
+    Wordings in other languages than English get no tautology, which is an English sentence.
     A text with no sentence end outside slots and a colon or slot at its end has no such place.
     """
-    text = phrasing.text
+    text, english = phrasing.text, phrasing.language == "en"
+    if options["kind"] == "tautology" and not english:
+        return Impossible(f"is in {phrasing.language!r}, and tautologies are English")
+    kinds = KINDS if english else KINDS[:-1]
     for _ in range(options["count"]):
         places = _places(text, options["protected_words"])
         if not places:
             return Impossible("has no sentence end outside slots where a sentence could be added")
-        kind = options["kind"] if options["kind"] != "any" else KINDS[int(rng.integers(len(KINDS)))]
+        kind = options["kind"] if options["kind"] != "any" else kinds[int(rng.integers(len(kinds)))]
         place = places[-1] if options["place"] == "end" else places[int(rng.integers(len(places)))]
         text = f"{text[:place]} {_noise(kind, rng)}{text[place:]}"
     return replace(phrasing, text=text)

@@ -20,6 +20,11 @@ _UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _LEFT = rf"(?<![^\W{_UNSPACED}])"
 _RIGHT = rf"(?![^\W{_UNSPACED}])"
 """Where a label may begin and end: not inside a word."""
+_ENDINGS = (
+    "com|net|org|edu|gov|io|csv|docx?|html?|json|jsonl|md|pdf|png|jpe?g|py|sql|tex|tsv|txt"
+    "|xlsx?|xml|ya?ml|zip"
+)
+"""How the names of hosts and files end."""
 _KEPT = re.compile(
     rf"\{{\{{{_QUOTED_VALUE}*?\}}\}}"
     rf"|\{{%{_QUOTED_VALUE}*?%\}}"
@@ -27,7 +32,11 @@ _KEPT = re.compile(
     r"|```.*?```"
     r"|`[^`\n]+`"
     r"|\{[^{}\n]{0,60}\}"
-    r"|https?://\S+"
+    r"|https?://\S+|(?<![\w.+\-])[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+"
+    r"|</?[^\s<>][^<>\n]{0,60}>"
+    r"|\]\([^()\s]+\)"
+    rf"|(?<![\w./\-])(?:[\w.\-]+/)*[\w\-]+(?:\.[\w\-]+)*\.(?:{_ENDINGS})(?!\w)"
+    r"|\\[A-Za-z]+"
     r"|(?<!\w)\w*[^\W_]_[^\W_]\w*"
     r"|(?<!\w)'[^'\n]{1,40}'(?!\w)"
     r'|"[^"\n]{1,40}"'
@@ -74,9 +83,10 @@ def protected_spans(text: str, words: Iterable[str] = ()) -> list[tuple[int, int
     """Return the parts of `text` that no perturbation may touch, as sorted, disjoint (start, end).
 
     Capital letters that name choices (B to F, and A before a comma, a bracket or ``or``), slots,
-    Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses,
-    names with an underscore, quoted words (at most 40 characters: an answer the model is told to
-    give) and the label words in `words`.
+    Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses
+    of pages and of mail, names of files, words in angle brackets such as tags, commands with a
+    backslash, names with an underscore, quoted words (at most 40 characters: an answer the model is
+    told to give) and the label words in `words`.
 
     Parameters
     ----------

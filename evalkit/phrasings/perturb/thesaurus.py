@@ -2,13 +2,15 @@
 
 Written by hand for `evalkit.phrasings.perturb.word`: a dictionary knows senses and no contexts, and
 instructions use few words in few senses. A line holds words or short phrases of one sense and form;
-where a word has several uses only phrases that fix one are listed. ``a = b``: b may stand for a;
-``a <> b``: either for the other. English only.
+where a word has several uses, only phrases that fix one are listed, or the words beside which it
+has another (``[not after: most]``, ``[not before: it]``). ``a = b``: b may stand for a; ``a <> b``:
+either for the other. English only.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 __all__ = ["interchangeable"]
@@ -19,26 +21,20 @@ pick out = single out
 choose one = pick one = select one
 choose between = decide between
 picks the = chooses the = selects the
-choosing = selecting
+choosing = selecting [not before: between]
 reply with = answer with = respond with
 reply only with = answer only with = respond only with
-find out = work out
-work out = figure out
+find out = work out [not before: more]
+work out = figure out [not before: to]
 look for = search for
 decide whether = determine whether = judge whether
 decide if = determine if = judge if
 determine the = work out the = find the
 make sure = ensure
-make up = invent
 leave out = omit
 leaves out = omits
 leaving out = omitting
 left out = omitted
-fill in = complete
-fits best = suits best
-best fits = best suits
-fit the = suit the
-fits the = suits the
 carry out = perform
 carried out = performed
 go through = work through
@@ -58,11 +54,10 @@ begins with = starts with
 begin = start
 begins = starts
 explain why = make clear why
-shows = demonstrates
 supplies = provides
 provide = supply
 produce = generate
-compose = write
+compose a = write a
 examine = inspect
 assess = evaluate
 compute = calculate = work out
@@ -72,33 +67,30 @@ categorize = classify
 verify = check
 check whether = verify whether
 check if = verify if
-rewrite = reword
+rewrite the question = reword the question
+rewrite the sentence = reword the sentence
 reword <> rephrase
-arrange = order
 alphabetise = put in alphabetical order
-combine = join
+combine the = join the
 keep in mind <> bear in mind
 take care <> be careful
 needs to = has to
-want to = would like to
-would like = want
+I want to <> I would like to
+we want to <> we would like to
 is needed = is required
 are needed = are required
 is wanted = is required
-get rid of = remove
 remove = delete
 swap = exchange
 swaps = exchanges
 swapped = exchanged
-at the start <> at the beginning
 first of all = to begin with
-at once = immediately
-again <> once more
+again <> once more [not before: and] [not after: and]
 often = frequently
 usually = normally = generally
 normally = usually
 perhaps = maybe
-probably = presumably
+probably = presumably [not after: most]
 exactly <> precisely
 carefully = attentively
 closely = carefully
@@ -109,11 +101,10 @@ entirely <> completely
 nearly <> almost
 kindly = please
 for example <> for instance
-in other words = put differently
-according to = going by
+in other words = in different words [not after: ,]
+according to = going by [not before: whether which what]
 on the basis of <> based on
 with the help of <> by means of
-in place of = instead of
 rather than = instead of
 as well as = and also
 apart from = aside from
@@ -123,23 +114,23 @@ regardless of = irrespective of
 in addition = moreover
 whenever = every time
 everything else = all else
-nothing else <> nothing more
+nothing else <> nothing more [not after: from with than]
 and nothing else = and nothing more
-anything else = anything more
 anyone = anybody
 somebody <> someone
 everyone = everybody
 nobody = no one
-several <> a number of
 various = different
 a lot of = plenty of
 lots of = plenty of
-enough = sufficient
+is enough = is sufficient
+are enough = are sufficient
+enough information = sufficient information
 the entire = the whole
 entire = whole
 complete sentence <> full sentence
 complete sentences <> full sentences
-brief = short
+brief = short [not after: in]
 short answer = brief answer
 short title = brief title
 large = big
@@ -147,26 +138,26 @@ difficult = hard
 strange = odd
 funny <> amusing
 clever = smart
-suitable <> fitting <> appropriate
+suitable = fitting = appropriate
+appropriate = suitable = fitting
 believable = credible
 obvious = evident
 well-formed = correctly formed
 necessary = required
 famous = well-known
-error <> mistake
-errors <> mistakes
-kind of <> type of <> sort of
+error <> mistake [not after: no an]
+errors <> mistakes [not after: no]
+kind of <> type of <> sort of [not before: that this it the]
 kinds of <> types of
-topic = theme
 the aim <> the goal
-remark <> comment
-remarks <> comments
+remark = comment
+remarks = comments
 passage = excerpt
 passages = excerpts
 film <> movie
 films <> movies
 conversation <> dialogue
-author <> writer
+author <> writer [not after: corresponding native]
 person = individual
 household = home
 shop = store
@@ -174,7 +165,8 @@ puzzle <> riddle
 expert = specialist
 pupil = student
 pupils = students
-colleague = co-worker
+my colleague = my co-worker
+a colleague = a co-worker
 employee = worker
 the result of = the outcome of
 the results of = the outcomes of
@@ -182,18 +174,18 @@ meaning of = sense of
 in square brackets = within square brackets
 below you find = below you see = below there is
 you are given = you get = you receive
-you get <> you receive
-is given = is provided
+you receive = you get
+is given = is provided [not before: as the]
 are given = are provided
 given below <> shown below
 listed below = given below
 listed above = given above
-read the = go over the
-read this = go over this
+read the = go over the [not after: have has having had who one just]
 study the = examine the
 think about <> consider
 imagine that = suppose that
-imagine <> suppose
+imagine you = suppose you
+suppose = imagine
 suppose that = assume that = imagine that
 assume that = suppose that
 agree with each other = agree with one another
@@ -204,10 +196,10 @@ correct option <> right option
 the correct one <> the right one
 correct choice = right choice
 true or not = true or untrue
-word for word <> verbatim
-one word <> a single word
+word for word = verbatim
+one word <> a single word [not after: the exactly than only just or least] [not before: or of]
 a single sentence = one sentence
-one line = a single line
+one line = a single line [not after: the exactly than only just or least]
 only one <> just one
 only the <> just the
 is allowed = is permitted
@@ -220,22 +212,52 @@ refer to = point to
 stands for = represents
 stand for = represent
 depends on = hinges on
-caused = brought about
+caused = brought about [not before: it them]
 """
 
 
+_UNLESS = re.compile(r"\s*\[not (after|before): ([^\]]*)\]")
+_LAST = re.compile(r"(?:[\w'’]+|,)(?=\s+\Z)")
+_FIRST = re.compile(r"\s+([\w'’]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What may stand for some words, and beside which words it may not."""
+
+    others: tuple[str, ...]
+    """In order of likeness."""
+    after: frozenset[str]
+    """Words, or a comma, that may not stand before them."""
+    before: frozenset[str]
+    """Words that may not follow."""
+
+    def fits(self, text: str, start: int, end: int) -> bool:
+        """Whether nothing beside a place in a text gives its words another sense."""
+        left = _LAST.search(text[max(0, start - 40) : start])
+        right = _FIRST.match(text[end:])
+        return not (
+            (left and left.group().lower() in self.after)
+            or (right and right.group(1).lower() in self.before)
+        )
+
+
 @lru_cache(maxsize=1)
-def _table() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
+def _table() -> tuple[dict[str, _Entry], re.Pattern[str]]:
     """Return what may stand for each entry, and a pattern that finds the longest entry anywhere."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, _Entry] = {}
     for line in _LINES.strip().splitlines():
+        unless = {place: frozenset(words.split()) for place, words in _UNLESS.findall(line)}
+        beside = [unless.get(place, frozenset()) for place in ("after", "before")]
         either = "<>" in line
-        entries = [part.strip() for part in line.split("<>" if either else "=")]
-        for first in entries if either else entries[:1]:
-            found[first] = (*found.get(first, ()), *(one for one in entries if one != first))
+        words = [part.strip() for part in _UNLESS.sub("", line).split("<>" if either else "=")]
+        for first in words if either else words[:1]:
+            known = found[first.lower()].others if first.lower() in found else ()
+            others = (*known, *(one for one in words if one != first))
+            found[first.lower()] = _Entry(others, *beside)
     longest = sorted(found, key=lambda entry: (-len(entry), entry))
-    words = "|".join(re.escape(entry) for entry in longest)
-    return found, re.compile(rf"(?<![\w'’.-])(?:{words})(?![\w'’(-])", re.IGNORECASE)
+    any_of = "|".join(re.escape(entry) for entry in longest)
+    return found, re.compile(rf"(?<![\w'’.-])(?<!\w\()(?:{any_of})(?![\w'’(-])", re.IGNORECASE)
 
 
 def interchangeable(text: str) -> list[tuple[int, str, tuple[str, ...]]]:
@@ -247,6 +269,7 @@ def interchangeable(text: str) -> list[tuple[int, str, tuple[str, ...]]]:
     """
     table, pattern = _table()
     return [
-        (match.start(), match.group(), table[match.group().lower()])
+        (match.start(), match.group(), entry.others)
         for match in pattern.finditer(text)
+        if (entry := table[match.group().lower()]).fits(text, match.start(), match.end())
     ]

@@ -89,6 +89,7 @@ def _able(text: str, words: list[Word], options: Options) -> list[tuple[Word, li
     then other words WordNet is sure of.
     """
     free = {word.start: word for word in words}
+    labels = {label.strip().casefold() for label in options["protected_words"]}
     able: list[tuple[Word, list[str]]] = []
     taken: set[int] = set()
     for start, found, others in interchangeable(text):
@@ -99,7 +100,8 @@ def _able(text: str, words: list[Word], options: Options) -> list[tuple[Word, li
         if found[0].isupper() and not _STARTS.search(text[:start]):
             continue  # a name
         taken |= {word.start for word in parts}
-        able.append((Word(found, start), [_cased(other, found) for other in others]))
+        fitting = [_cased(other, found) for other in others if not labels & {*other.split()}]
+        able += [(Word(found, start), fitting)] if fitting else []
     if options["data"] == NO_WORDNET:
         return able
     wordnet = open_wordnet(options["data"])
@@ -141,6 +143,8 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
         ``similarity`` (least cosine with the original that a substitution may have, when there is
         an encoder), ``protected_words``.
     """
+    if phrasing.language != "en":
+        return Impossible(f"is in {phrasing.language!r}, and synonyms are English")
     words = free_words(phrasing.text, options["protected_words"])
     able = _able(phrasing.text, words, options)
     if not able:

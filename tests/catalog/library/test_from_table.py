@@ -12,7 +12,7 @@ import pytest
 from evalkit.catalog import load_instances, load_task
 from evalkit.catalog.library.from_table import propose
 from evalkit.cli.main import invoke
-from evalkit.errors import UsageError
+from evalkit.errors import CatalogError, UsageError
 
 
 def table(path: Path, rows: list[dict]) -> Path:
@@ -237,3 +237,43 @@ def test_choices_of_which_the_first_is_always_right_are_put_in_an_order(tmp_path
 
     assert task.source.options["shuffle"] is True
     assert len({one.target for one in instances}) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "questions"),
+    [
+        ("\ufeffsep=;\r\nquestion;answer\r\nA, b?;yes\r\nC?;no\r\n", ["A, b?", "C?"]),
+        ("question,answer,,\nA?,yes,,\n,,,\nC?,no,,\n,,,\n", ["A?", "C?"]),
+        ("sep=\t\nquestion\tanswer\t\t\nA?\tyes\t\t\n", ["A?"]),
+    ],
+    ids=["separator line", "empty columns and rows", "both"],
+)
+def test_what_spreadsheets_add_is_no_part_of_the_table(tmp_path: Path, content, questions):
+    """A line that says the separator, columns without a name and lines of empty cells."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(content.encode())
+    _, instances = made(path)
+
+    assert [one.fields["question"] for one in instances] == questions
+
+
+def test_a_cell_in_a_column_without_a_name_is_not_dropped(tmp_path: Path):
+    """A title above the names is told by it."""
+    path = tmp_path / "t.csv"
+    path.write_text("Survey,,\nquestion,answer,notes\nA?,yes,\n", encoding="utf-8")
+
+    with pytest.raises(
+        CatalogError, match=r"t\.csv:2: .*'notes'.* stand in columns without a name"
+    ):
+        propose(path)
+
+
+def test_rows_that_ask_the_same_are_said(tmp_path: Path):
+    """Whoever asks one thing with two answers expects the impossible of every model."""
+    rows = [("Is it?", "yes"), ("Is it?", "yes"), ("Is it?", "no"), ("Or that?", "no")]
+    path = table(tmp_path / "t.csv", [{"question": q, "answer": a} for q, a in rows])
+    told = propose(path).told
+
+    assert "asked twice, the same: row 2" in told
+    assert "asked twice, the same with another answer, so nobody gets both right: row 3" in told
+    assert not [line for line in propose(table(path, TICKETS)).told if "twice" in line]

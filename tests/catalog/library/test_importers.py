@@ -114,7 +114,7 @@ def test_flan_modules_are_read_and_never_run(tmp_path, monkeypatch):
 
     assert not (tmp_path / "ran").exists()
     assert [item.text for item in found.phrasings] == [
-        "{{ premise }}\n\nDoes it follow that {{ hypothesis }}?\n{{ choices }}",
+        "{{ premise }}\n\nDoes it follow that {{ hypothesis }}?\nOPTIONS:\n{{ choices }}",
         "Set theory says {x}. Is {{ hypothesis }} true?",
         "Is this kind? {{ sentence }}",
         "Fine grammar? {{ sentence }}",

@@ -149,7 +149,7 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
     told = capsys.readouterr().err
 
     assert [one.text for one in found] == [
-        "Here is one: {{ question }}\n{{ choices }}\nWhich is it?"
+        "Here is one: {{ question }}\nOPTIONS:\n{{ choices }}\nWhich is it?"
     ]
     assert "needs fact" in told
     assert "does not show choices" in told
@@ -159,13 +159,13 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("kind", "task", "text"),
     [
-        ("nli", "promptbench/rte", "{{ sentence1 }} So {{ sentence2 }}? {{ choices }}"),
-        ("nli", "promptbench/mnli", "{{ premise }} So {{ hypothesis }}? {{ choices }}"),
-        ("sentiment", "promptbench/sst2", "{{ sentence }}\nHow was it?\n{{ choices }}"),
+        ("nli", "promptbench/rte", "{{ sentence1 }} So {{ sentence2 }}? OPTIONS:\n{{ choices }}"),
+        ("nli", "promptbench/mnli", "{{ premise }} So {{ hypothesis }}? OPTIONS:\n{{ choices }}"),
+        ("sentiment", "promptbench/sst2", "{{ sentence }}\nHow was it?\nOPTIONS:\n{{ choices }}"),
         (
             "paraphrase",
             "promptbench/qqp",
-            "{{ question1 }}\n{{ question2 }}\nAlike?\n{{ choices }}",
+            "{{ question1 }}\n{{ question2 }}\nAlike?\nOPTIONS:\n{{ choices }}",
         ),
         (
             "unanswerable",
@@ -220,6 +220,24 @@ def test_a_definition_on_one_subject_is_for_that_subject(tmp_path: Path):
 
     assert [(one.tasks, one.layout, one.label_space) for one in found] == [
         (("mmlu/anatomy",), "parenthesized", "letters")
+    ]
+
+
+def test_a_definition_that_wants_letters_is_asked_with_letters(tmp_path: Path):
+    """The answers are those that the definition names, whatever subject it is of."""
+    (tmp_path / "tasks").mkdir()
+    asks = "Four options are marked 'A', 'B', 'C', 'D'. Write {}."
+    for number, what in ((1, "the mark"), (2, "the text")):
+        said = asks.format(what) if number == 1 else f"Choose one of four options and copy {what}."
+        name = f"task00{number}_arc_answer_generation_hard.json"
+        (tmp_path / "tasks" / name).write_text(json.dumps({"Definition": said}), encoding="utf-8")
+    found, _ = imported(
+        tmp_path, "superni", str(tmp_path / "tasks"), "--as", "qa", "--tasks", "mmlu/*"
+    )
+
+    assert [(one.label_space, one.layout) for one in found] == [
+        ("letters", "parenthesized"),
+        ("text", "original"),
     ]
 
 

@@ -61,6 +61,11 @@ def test_a_fine_file_has_no_findings(tmp_path):
             [(5, "template")],
         ),
         ('  - id: a\n    text: "Pick\\u200b one."\n', [(5, "invisible")]),
+        ('  - id: a\n    text: "Pi\\u200dck one."\n', [(5, "invisible")]),
+        (
+            '  - id: a\n    text: "\u06cc\u200c\u062e \U0001f937\u200d\u2642"\n',
+            [],
+        ),
         ('  - id: a\n    text: "Pick\\r\\none."\n', [(5, "newline")]),
         ('  - id: a\n    text: "' + "word " * 1000 + '"\n', [(5, "long")]),
         ("  - id: a\n    text: Pick one.\n    colour: red\n", [(6, "file")]),

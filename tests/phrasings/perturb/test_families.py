@@ -248,3 +248,25 @@ def test_choices_are_not_moved_where_the_wording_says_what_a_letter_means(kind, 
 
     assert bool(why) == refused == (not made)
     assert all("says what a letter means" in one.reason for one in why)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["word:rate=1,data=none", "sentence:kind=tautology", "back_translation:model=scripted:x"],
+)
+def test_what_adds_english_leaves_other_languages_alone(spec):
+    """A French passage is no excerpt, and nothing English stands in a Chinese wording."""
+    origin = Phrasing(id="p", text="Lis le passage. Réponds.", source="own", language="fr")
+    made, refused = apply([origin], [spec], seed=0)
+
+    assert made == []
+    assert "is in 'fr'" in refused[0].reason
+
+
+def test_a_stray_sentence_in_another_language_is_a_handle_or_an_address():
+    """Of the three kinds only the tautology is English."""
+    origin = Phrasing(id="p", text="Lis le passage. Réponds.", source="own", language="fr")
+    made, _ = apply([origin], ["sentence:n=20"], seed=0)
+
+    added = {one.text.removeprefix(origin.text).strip()[:1] for one in made}
+    assert added == {"@", "h"}

@@ -11,11 +11,12 @@ from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.order import (
     instance_labels,
     instance_order,
+    movable,
     permute_choices,
     permute_labels,
 )
 from evalkit.phrasings.perturb.spec import Impossible
-from evalkit.records import Instance, Phrasing
+from evalkit.records import Instance, Phrasing, Task
 
 
 def instance(*choices: str, target: int | None = 0, question: str = "Which?") -> Instance:
@@ -128,3 +129,37 @@ def test_a_phrasing_without_such_a_rule_leaves_the_order():
 
     assert (instance_order(plain, case), instance_labels(plain, case)) == ((), ())
     assert (instance_order(chained, case), instance_labels(chained, case)) == ((2, 1, 0), (2, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("form", "moved"),
+    [
+        ({"layout": "lettered", "label_space": "letters"}, {"order", "labels"}),
+        ({"layout": "bulleted", "label_space": "text"}, {"order"}),
+        ({"layout": "none", "label_space": "text"}, set()),
+        ({"position": "inline", "text": "{{ question }} Yes or no?"}, set()),
+        ({"position": "inline", "text": "{{ question }}\n{{ choices }}"}, {"order", "labels"}),
+    ],
+)
+def test_only_what_a_prompt_lists_is_moved(form, moved):
+    """A list without letters has no labels to move, and no list has nothing;
+    such a copy would be its original again.
+    """
+    task = Task(name="t", benchmark="b", reader="r", kind="choice")
+    origin = Phrasing(**{"id": "p", "text": "Which is it?", "source": "own", **form})
+    copies, _ = apply([origin], ["order", "labels"], seed=0)
+
+    kept, refused = movable(task, [origin, *copies])
+
+    assert {one.perturbation for one in kept} == {"", *moved}
+    assert {one.perturbation for one in refused} == {"order", "labels"} - moved
+    assert all("that could be moved" in str(one) for one in refused)
+
+
+def test_texts_have_no_choices_to_move():
+    """A task that wants a text keeps its phrasings and gets no moved copy."""
+    task = Task(name="t", benchmark="b", reader="r", kind="generate")
+    origin = Phrasing(id="p", text="Write it.", source="own")
+    kept, refused = movable(task, [origin, *apply([origin], ["order"], seed=0)[0]])
+
+    assert (kept, len(refused)) == ([origin], 1)

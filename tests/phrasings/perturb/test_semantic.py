@@ -85,6 +85,16 @@ LONG = "Say whether the review {{ question }} is friendly to the film or not, an
         ("[[0]] " + "friendly or not " * 12, "the same words over and over"),
         ("Sure! Here is the rewritten text: tell if [[0]] is friendly", "talk about the task"),
         ("Here's another way to say it about [[0]] and the film", "talk about the task"),
+        ("tell tell tell tell if [[0]] is so", "the same words over and over"),
+        ("Paraphrase: is the review [[0]] friendly to the film?", "talk about the task"),
+        ("Is [[0]] friendly to the film? (Note: the mark is kept.)", "talk about the task"),
+        ("Is [[0]] friendly to the film? I have kept the mark.", "talk about the task"),
+        ("**Is the review [[0]] friendly to the film?**", "signs of a page or a list"),
+        (
+            "1. Is [[0]] friendly?\n2. Say if it is friendly to the film",
+            "signs of a page or a list",
+        ),
+        ("“Is the review [[0]] friendly to the film?”", ""),
         ("[[0]] " + " ".join(f"word{n}" for n in range(200)), "far more than an instruction"),
         ("Скажи, дружелюбен ли отзыв [[0]] к фильму, одним словом", "another script"),
     ],
@@ -97,6 +107,34 @@ def test_garbage_is_refused(answer, reason):
     if reason:
         assert reason in made.reason
         assert made.again
+
+
+def test_quotation_marks_around_the_whole_go_and_others_stay():
+    """A wording in quotes is the wording; quotes inside it are its own."""
+    for answer, text in (
+        (
+            "“Is the review [[0]] kind to the film?”",
+            "Is the review {{ question }} kind to the film?",
+        ),
+        ('Is "kind" true of [[0]], the review?', 'Is "kind" true of {{ question }}, the review?'),
+    ):
+        made = reworded(answer, LONG)
+        assert isinstance(made, Phrasing)
+        assert made.text == text
+
+
+def test_every_kind_of_refusal_is_told_up_to_four():
+    """Whoever gave a table wants to know what is wrong with its rows."""
+    bad = ["0 [[0]]", "so so so so so [[0]]", "Sure! [[0]] is it so", "**Is [[0]] really so**"]
+    answers = iter(bad * 3)
+    _, refused = apply(
+        [phrasing(LONG)],
+        [PerturbationSpec(name="paraphrase", n=1, options={"model": lambda _: [next(answers)]})],
+        seed=0,
+    )
+
+    for said in ("no sentence", "over and over", "talk about", "signs of a page"):
+        assert said in refused[0].reason
 
 
 def test_a_bad_answer_does_not_end_the_tries():

@@ -18,6 +18,16 @@ from evalkit.phrasings.perturb.spans import free_words, protected_spans, rewrite
         ("say 'yes' or \"no\" or “maybe”", ["'yes'", '"no"', "“maybe”"]),
         ("don't and can't", []),
         ("see https://example.org/a?b=c now", ["https://example.org/a?b=c"]),
+        ("mail a.b+c@x-y.example or i < 3 and j > 4", ["a.b+c@x-y.example"]),
+        (
+            "put it in <answer></answer> or \\boxed{}",
+            ["<answer>", "</answer>", "\\boxed", "{}"],
+        ),
+        (
+            "see [here](../a/b.md), src/main.py, final.report.pdf, www.example.com",
+            ["](../a/b.md)", "src/main.py", "final.report.pdf", "www.example.com"],
+        ),
+        ("Read it.Then answer yes.no words", []),
         ("fill {slot} in", ["{slot}"]),
         ("A reply: A, B or (C)", ["A", "B", "C"]),
         ("Q: A: I", []),

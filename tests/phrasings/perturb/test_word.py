@@ -12,6 +12,7 @@ import pytest
 from evalkit.errors import DataMissingError
 from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.spec import Impossible, PerturbationSpec
+from evalkit.phrasings.perturb.thesaurus import interchangeable
 from evalkit.phrasings.perturb.word import word
 from evalkit.phrasings.perturb.wordnet import (
     DEBIAN_PATHS,
@@ -50,10 +51,37 @@ def made(text: str, folder: str, **given: object) -> str:
 
 def test_phrases_that_instructions_use_alike_need_no_dictionary():
     """``data=none`` replaces entries of the thesaurus, capitals kept, and nothing else."""
-    assert made("Work out the sum, at once.", "none") == "Figure out the sum, immediately."
+    assert made("Work out the sum, once more.", "none") == "Figure out the sum, again."
     assert word(phrasing("Zebras yawn."), np.random.default_rng(0), options("none")) == Impossible(
         "no word outside slots and label words has a synonym in the same form"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is most probably true.",  # "most presumably"
+        "Having read the note",  # "having go over the note"
+        "Give the one word",  # "the a single word"
+        "Do it again and again",
+        "who caused it",  # "brought about it"
+        "by choosing between",
+        "not parse(dialogue)",  # a name in code
+        "they don't want to",  # "don't would like to"
+    ],
+)
+def test_beside_other_words_an_entry_has_another_use(text):
+    """What may stand for a word in most places stands nowhere that makes other English of it."""
+    assert interchangeable(text) == []
+
+
+def test_no_word_comes_in_that_is_a_label():
+    """Right may stand for correct, but not where it is one of the task's labels."""
+    given = options("none", protected_words=("right", "wrong"))
+    text = phrasing("Is the correct answer here?")
+
+    assert isinstance(word(text, np.random.default_rng(0), given), Impossible)
+    assert made(text.text, "none") == "Is the right answer here?"
 
 
 def test_names_code_and_labels_are_no_words():

@@ -23,7 +23,10 @@ _ORDERS = {
     **dict.fromkeys(("*glue/rte*", "rte*"), _TWO),
     **dict.fromkeys(("*wnli*",), _TWO[::-1]),
     **dict.fromkeys(("*super_glue/cb", "cb"), ("entailment", "contradiction", "neutral")),
-    **dict.fromkeys(("anli*", "snli*", "*mnli*"), _THREE),
+    **dict.fromkeys(("anli*", "snli*", "*mnli*", "xnli*"), _THREE),
+    **dict.fromkeys(("*boolq", "*wic"), ("no", "yes")),
+    "*cola": ("unacceptable", "acceptable"),
+    "*qnli": _TWO,
     **dict.fromkeys(("*mrpc*", "*qqp*", "paws*"), _SAME),
     **dict.fromkeys(("*sst2*", "imdb*", "rotten_tomatoes*"), _MOOD),
 }
@@ -56,6 +59,9 @@ def answers_on(task: Task, upstream: str, words: Sequence[str]) -> tuple[str, ..
     """
     orders = (order for name, order in _ORDERS.items() if fnmatchcase(upstream.lower(), name))
     classes = next(orders, ())
+    folded = {word.casefold(): word for word in words}
+    if {*folded} == {label.casefold() for label in task.labels}:
+        return tuple(folded[label.casefold()] for label in task.labels)
     if len(classes) != len(words) or len(classes) != len(task.labels):
         return ()
     by_class = dict(zip(map(_class, classes), words, strict=True))

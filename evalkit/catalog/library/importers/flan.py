@@ -5,7 +5,8 @@ What is looked for: module-level assignments (plain or annotated) of a dictionar
 -> list or tuple of patterns. A pattern is a pair (input, target) of texts, one text, or a call with
 keywords ``inputs`` and ``targets`` (FLAN v2's few-shot patterns, whose prefixes become part of the
 text and the cue). Texts may be put together with ``+`` or stand beside each other; anything
-computed otherwise is left out and named. Slots are ``{name}``, ``{options_}`` lists the choices.
+computed otherwise is left out and named. Slots are ``{name}``; ``{options_}`` lists the choices,
+under the line that FLAN puts above them; where tasks are named they are FLAN's own words.
 
 Which slot holds the answer differs by task (``answer``, ``summary``, ``highlights``): it is the one
 that most targets of the task show. Patterns that show it in the input, or ask for something else,
@@ -14,7 +15,8 @@ are FLAN's inverted ones and are left out.
 References
 ----------
 Wei et al. Finetuned language models are zero-shot learners, ICLR 2022; Longpre et al. The Flan
-collection, ICML 2023; google-research/FLAN:flan/templates.py, flan/v2/templates.py.
+collection, ICML 2023; google-research/FLAN:flan/templates.py, flan/v2/templates.py; the line above
+the choices and the words: flan/preprocessors.py (format_options), flan/tasks.py.
 """
 
 from __future__ import annotations
@@ -45,6 +47,17 @@ LICENCE = "Apache-2.0"
 _LIMIT = 16 * 1024 * 1024
 _LISTED = frozenset({"options", "options_", "options_str"})
 """Slots that FLAN fills with the listed choices."""
+_HEAD = "OPTIONS:\n"
+_YES_NO = ("yes", "no")
+_UNTOLD = ("yes", "it is not possible to tell", "no")
+_WORDS = {
+    "rte": _YES_NO,
+    "cb": ("Yes", "No", "It's impossible to say"),
+    "anli": ("Yes", "It's impossible to say", "No"),
+    **dict.fromkeys(("snli", "mnli"), _UNTOLD),
+    **dict.fromkeys(("wnli", "mrpc", "glue_mrpc", "qqp", "glue_qqp", "paws_wiki"), _YES_NO[::-1]),
+}
+"""Task -> the words that FLAN lists for its labels, in the order of upstream's numbers."""
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -156,7 +169,8 @@ def _add_pattern(
         )
         return
     try:
-        converted = from_format_string(pattern.text, options.rename)
+        text = re.sub(r"(?<!OPTIONS:\n)\{options_\}", f"{_HEAD}{{options_}}", pattern.text)
+        converted = from_format_string(text, options.rename)
     except CatalogError as error:
         found.skipped.append(f"{where}: {error}")
         return
@@ -169,6 +183,7 @@ def _add_pattern(
         position=position_of(converted),
         layout="bulleted" if slots & _LISTED else "none",
         label_space="text",
+        answers=_WORDS.get(task, ()) if slots & _LISTED and options.tasks else (),
         cue=pattern.cue,
     )
     add(found, phrasing, name=task, source=source, line=pattern.line, options=options)

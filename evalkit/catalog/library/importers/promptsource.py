@@ -2,10 +2,12 @@
 
 Read as plain data.
 
-Its two tags are dropped before the strict YAML reader sees the file; any other tag, and any alias,
-is refused there. The input part must pass the template check of evalkit
-(`evalkit.phrasings.templates.check`), so loops over fields, calls and attributes are left out and
-named. Answer words that a template fixes (``Yes ||| No``) are written into its text.
+Its two tags are dropped before the strict YAML reader sees the file, and what it says of two
+templates at once (an alias of one's metadata) is said of both; any other tag or alias is refused
+there. A template that draws one of several openings is as many phrasings. The input part must pass
+the template check of evalkit (`evalkit.phrasings.templates.check`), so loops over fields, calls and
+attributes are left out and named. Answer words that a template fixes (``Yes ||| No``) are written
+into its text.
 
 References
 ----------
@@ -29,6 +31,7 @@ from evalkit.catalog.library.importers.imported import (
     rename_slots,
     wanted,
 )
+from evalkit.catalog.library.importers.unrolled import one_by_one, unaliased, variants
 from evalkit.catalog.yaml_file import YamlFile, parse_yaml
 from evalkit.errors import CatalogError
 from evalkit.records import LabelSpace, Layout, Meaning, Phrasing
@@ -37,7 +40,8 @@ __all__ = ["LICENCE", "import_promptsource"]
 
 LICENCE = "Apache-2.0"
 _TAG = re.compile(
-    r"(?m)^([ \t]*(?:[\w.+-]+|'[^'\n]*'|\"[^\"\n]*\"):)[ \t]+!Template(?:Metadata)?[ \t]*$"
+    r"(?m)^([ \t]*(?:[\w.+-]+|'[^'\n]*'|\"[^\"\n]*\"):)[ \t]+(?:&\w+[ \t]+)?"
+    r"!Template(?:Metadata)?[ \t]*$"
 )
 _JOIN = re.compile(
     r"(-[ \t]+)?\{\{-?\s*answer_choices\s*\|\s*join\(\s*(\"[^\"]*\"|'[^']*')\s*\)\s*-?\}\}"
@@ -158,8 +162,11 @@ def _spelt(text: str, choices: tuple[str, ...], *, borrowed: bool = False) -> tu
     return _CONSTANT.sub(lambda match: match.group(1)[1:-1], text), layout
 
 
-def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> tuple[str, Phrasing]:
-    """Return the name and the phrasing of one entry.
+def _template(
+    entry: dict[str, Any], where: str, *, borrowed: bool = False, named: bool = False
+) -> tuple[str, Phrasing]:
+    """Return the name and the phrasing of one entry; with its answer words in the order of
+    upstream's labels where it is borrowed or the tasks it is for are named.
 
     Raise CatalogError with the reason when it cannot be one.
     """
@@ -171,18 +178,19 @@ def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> t
     text, lettered = _plainly(jinja.partition("|||")[0])
     guard = _GUARD.match(text)
     text = (guard.group("body") if guard else text).strip()
+    choices = _fixed(entry.get("answer_choices"))
+    text, shown = (text, None) if choices else one_by_one(text, str(entry.get("answer_choices")))
     if leak := _LEAK.search(_inside(text)):
         raise CatalogError(f"the answer stands in the input ({leak.group().strip()})")
-    choices = _fixed(entry.get("answer_choices"))
     spelt, layout = _spelt(text, choices, borrowed=borrowed)
-    layout = "lettered" if lettered else layout
+    layout = "lettered" if lettered else shown or layout
     if "answer_choices" in spelt:
         raise CatalogError("uses answer_choices in a way that has no counterpart here")
     metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
     languages = (metadata or {}).get("languages") or ["en"]
-    named = " ".join(choices) or str(entry.get("answer_choices"))
-    words = choices if borrowed and _BY_LABEL.match(jinja.partition("|||")[2]) else ()
-    by_letter = lettered and (choices[:2] == ("A", "B") or "label" in named)
+    listed = " ".join(choices) or str(entry.get("answer_choices"))
+    words = choices if (borrowed or named) and _BY_LABEL.match(jinja.partition("|||")[2]) else ()
+    by_letter = lettered and (choices[:2] == ("A", "B") or "label" in listed)
     space: LabelSpace = "letters" if by_letter else "text"
     phrasing = Phrasing(
         id="new",
@@ -225,7 +233,7 @@ def import_promptsource(path: Path, options: ImportOptions) -> Imported:
         When the file is not the YAML promptsource writes.
     """
     source = read_source(path)
-    file = parse_yaml(_TAG.sub(r"\1", source.text), str(path))
+    file = parse_yaml(_TAG.sub(r"\1", unaliased(source.text)), str(path))
     value = file.value
     templates = value.get("templates") if isinstance(value, dict) else None
     if not isinstance(templates, dict):
@@ -255,19 +263,26 @@ def _one(
     if not isinstance(entry, dict):
         found.skipped.append(f"{where}: template {key!r} is no mapping")
         return
-    try:
-        name, phrasing = _template(entry, options.collection, borrowed=options.borrowed)
-        if not wanted(name, options):
+    written = str(entry.get("jinja") or "")
+    for jinja in variants(written) if written else [entry.get("jinja")]:
+        try:
+            name, phrasing = _template(
+                {**entry, "jinja": jinja},
+                options.collection,
+                borrowed=options.borrowed,
+                named=bool(options.tasks),
+            )
+            if not wanted(name, options):
+                return
+            text = rename_slots(phrasing.text, options.rename)
+        except CatalogError as error:
+            found.skipped.append(f"{where}: template {entry.get('name', key)!r}: {error}")
             return
-        text = rename_slots(phrasing.text, options.rename)
-    except CatalogError as error:
-        found.skipped.append(f"{where}: template {entry.get('name', key)!r}: {error}")
-        return
-    add(
-        found,
-        replace(phrasing, text=text),
-        name=f"{subset}-{name}",
-        source=source,
-        line=line,
-        options=options,
-    )
+        add(
+            found,
+            replace(phrasing, text=text),
+            name=f"{subset}-{name}",
+            source=source,
+            line=line,
+            options=options,
+        )

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 
 from evalkit.catalog.library.importers.classes import answers_on
 from evalkit.catalog.library.importers.imported import (
@@ -23,7 +22,7 @@ from evalkit.catalog.library.importers.imported import (
     rename_slots,
     slug,
 )
-from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError, UsageError
 from evalkit.phrasings.templates import slots
@@ -34,10 +33,10 @@ __all__ = [
     "Target",
     "TaskType",
     "as_types",
-    "files_of",
+    "key_of",
+    "other_words",
     "targets_of",
     "types_named",
-    "upstream_of",
 ]
 
 
@@ -55,6 +54,8 @@ class TaskType:
     """Whether every template must list the choices."""
     answers: frozenset[str] | None = frozenset()
     """What some label of a task must contain; empty: it does not matter; None: it has no labels."""
+    says: str = ""
+    """Word that every template must hold."""
 
     def asks(self, upstream: str) -> bool:
         """Return whether an upstream task of this name is of the type."""
@@ -127,7 +128,7 @@ TYPES: Mapping[str, TaskType] = {
     "completion": TaskType(
         upstream=("hellaswag*", "copa*", "super_glue/copa", "piqa*", "story_cloze*"),
         theirs=dict.fromkeys(("context", "premise", "goal", "ctx"), "text"),
-        ours={"text": ("context", "premise", "question")},
+        ours={"text": ("context", "question")},
         listed=True,
     ),
     "summary": TaskType(
@@ -148,20 +149,21 @@ TYPES: Mapping[str, TaskType] = {
         ours=_READING,
         answers=None,
     ),
-    "unanswerable": TaskType(upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None),
+    "unanswerable": TaskType(
+        upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None, says="unanswerable"
+    ),
 }
 """Name after ``--as`` -> type. Data sets by the names that promptsource, FLAN and SuperNI give
 them.
 """
 _SUBJECT = re.compile(r"task\d+_mmmlu_answer_generation_(\w+)\Z")
+_LETTERS = re.compile(r"\bA\b\W{1,6}B\b\W{1,6}C\b")
 _TASK_NAMED = re.compile(r": task '([^']+)'")
 _COUNTED = re.compile(
     r"\b(?:4|four)\b[^.?!\n]*\b(?:options?|choices?|answers?|possibilities)\b"
     r"|\bA,\s*B,\s*C,?\s*(?:or|and)\s*D\b",
     re.IGNORECASE,
 )
-FILES = {"promptsource": "templates.yaml", "flan": "templates.py", "superni": "task*.json"}
-"""Importer -> which files of a folder it reads; other importers: every file."""
 
 
 def types_named(names: str) -> tuple[TaskType, ...]:
@@ -178,39 +180,6 @@ def types_named(names: str) -> tuple[TaskType, ...]:
             raise UsageError(f"--as {name!r}: is no type of task; accepted: {', '.join(TYPES)}.")
         found.append(TYPES[name])
     return tuple(found)
-
-
-def files_of(paths: Iterable[Path], importer: str) -> Iterator[tuple[Path, bool]]:
-    """Yield the files to read, and whether each was found in a folder.
-
-    Raises
-    ------
-    UsageError
-        When a folder holds none.
-    """
-    for path in paths:
-        if not path.is_dir():
-            yield path, False
-            continue
-        found = sorted(one for one in path.rglob(FILES.get(importer, "*")) if one.is_file())
-        if not found:
-            raise UsageError(
-                f"{path}: holds no {FILES.get(importer, 'file')}. "
-                "Name the folder that upstream's files lie in."
-            )
-        yield from ((one, True) for one in found)
-
-
-def upstream_of(path: Path, importer: str) -> str:
-    """Return the upstream task that a file is of; empty where a file holds many."""
-    if importer == "superni" and path.suffix == ".json":
-        return path.stem
-    if importer == "promptsource":
-        folders = path.absolute().parts[:-1]
-        return "/".join(
-            folders[folders.index("templates") + 1 :] if "templates" in folders else folders[-1:]
-        )
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +240,7 @@ def as_types(
     kinds = [target.kind for target in targets]
     whole = Imported(skipped=[line for line in found.skipped if _of_type(line, kinds)])
     for phrasing in found.phrasings:
-        name = upstream or _key_of(phrasing)
+        name = upstream or key_of(phrasing)
         for target in targets:
             if not target.kind.asks(name):
                 continue  # another type of task: nothing that a person could mend
@@ -295,6 +264,7 @@ def _on(
     if not whole:
         phrasing = _renamed(phrasing, names, target)
     subject = _SUBJECT.match(name)
+    lettered = whole and (subject or _LETTERS.search(phrasing.text))
     mine: dict[tuple[str, ...], list[Task]] = {}
     why = "is about a subject, or a number of choices, that none of --tasks has"
     for task in target.tasks:
@@ -317,8 +287,8 @@ def _on(
             answers=answers,
             tasks=_short([task.id for task in tasks], patterns, target),
             stratum="detailed" if whole else "plain",
-            layout="parenthesized" if subject else phrasing.layout,
-            label_space="letters" if subject else phrasing.label_space,
+            layout="parenthesized" if lettered else phrasing.layout,
+            label_space="letters" if lettered else phrasing.label_space,
         )
 
 
@@ -330,7 +300,7 @@ def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ..
         return ()
     folded = f" {' '.join(normalised_words(phrasing.text))} "
     words = [" ".join(normalised_words(word)) for word in phrasing.answers]
-    if {*words} == {" ".join(normalised_words(label)) for label in task.labels}:
+    if {*phrasing.answers} == {*task.labels}:
         return ()
     shown = "choices" in slots(phrasing.text) or all(f" {word} " in folded for word in words)
     return answers_on(task, upstream, phrasing.answers) if shown else ()
@@ -348,6 +318,13 @@ def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phras
         needed = ", ".join(sorted(shown.get(one, one) for one in lacking))
         raise CatalogError(f"does not show {needed}" if lacking else "shows a text twice")
     rename = {name: target.fields[part] for name, part in parts.items()}
+    asked = sorted(name for name in parts if name.startswith("question"))
+    statements = [rename[name] for name in asked if not rename[name].startswith(("que", "ask"))]
+    words = {*normalised_words(" ".join(pieces_of(phrasing.text)))}
+    if statements and {"question", "questions"} & words:
+        raise CatalogError(f"speaks of questions, where the tasks have {', '.join(statements)}")
+    if kind.says and kind.says not in words:
+        raise CatalogError(f"does not say when to answer {kind.says!r}, as some items have to be")
     text = rename_slots(phrasing.text, rename)
     if text == phrasing.text:
         return phrasing
@@ -355,21 +332,30 @@ def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phras
     return replace(phrasing, text=text, id=f"{phrasing.id}-{slug(fields)}")
 
 
-def _answers(phrasing: Phrasing, task: Task) -> str:
-    """Why the answers that a template asks for are not a task's; empty when they are."""
+def other_words(phrasing: Phrasing, task: Task) -> str:
+    """Say which answer words a template names that are not a task's labels; empty for none."""
     if task.kind != "choice" or not task.labels:
         return ""
     folded = f" {' '.join(normalised_words(phrasing.text))} "
-    labels = {" ".join(normalised_words(label)) for label in task.labels}
     theirs = {
         " ".join(normalised_words(word))
         for word in phrasing.meaning.note.removeprefix(UPSTREAM_ANSWERS).split(" | ")
         if phrasing.meaning.note.startswith(UPSTREAM_ANSWERS)
     }
     spelt = {word for word in theirs if f" {word} " in folded}
-    if spelt and theirs != labels:
-        return f"names {', '.join(sorted(spelt))}, where {task.id} has {', '.join(task.labels)}"
-    if "choices" in slots(phrasing.text) or all(f" {label} " in folded for label in labels):
+    if not spelt or theirs == {" ".join(normalised_words(label)) for label in task.labels}:
+        return ""
+    return f"names {', '.join(sorted(spelt))}, where {task.id} has {', '.join(task.labels)}"
+
+
+def _answers(phrasing: Phrasing, task: Task) -> str:
+    """Why the answers that a template asks for are not a task's; empty when they are."""
+    if hindrance := other_words(phrasing, task):
+        return hindrance
+    folded = f" {' '.join(normalised_words(phrasing.text))} "
+    labels = {" ".join(normalised_words(label)) for label in task.labels}
+    shown = "choices" in slots(phrasing.text) or all(f" {label} " in folded for label in labels)
+    if shown or task.kind != "choice":
         return ""
     return "does not show choices, and names none of the labels"
 
@@ -394,6 +380,6 @@ def _of_type(line: str, kinds: Iterable[TaskType]) -> bool:
     return named is None or any(kind.asks(named[1]) for kind in kinds)
 
 
-def _key_of(phrasing: Phrasing) -> str:
+def key_of(phrasing: Phrasing) -> str:
     """Upstream's task in an id, which is ``collection-task-digest``."""
     return phrasing.id.removeprefix(f"{phrasing.source}-").rpartition("-")[0]
