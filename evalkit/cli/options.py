@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 
 from evalkit.records.questions import NAMES
 from evalkit.report.escaping import table_in
-from evalkit.report.terminal import AS_TABLE, json_shown, say, say_table, shown, table_form
+from evalkit.report.terminal import AS_TABLE, fitting, json_shown, say, say_table, shown, table_form
 from evalkit.report.text import finite_json
 
 __all__ = [
@@ -281,8 +282,12 @@ def print_table(
         ]
         say_table(table_in(form, columns, rows, title=title, right=right) + "\n")
         return
-    columns = [shown(name, lines=False) for name in columns]
-    rows = [[shown(cell, lines=False) for cell in row] for row in rows]
+
+    def fit(text: str) -> str:
+        return fitting(shown(text, lines=False), sys.stdout)
+
+    columns = [fit(name) for name in columns]
+    rows = [[fit(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     styles = {text: f"bold {colour}" for text, colour in (colours or {}).items()}
     needed = 0
@@ -304,7 +309,7 @@ def print_table(
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=200)
     if title:
-        console.print(Text(shown(title, lines=False), style="italic"), soft_wrap=True)
+        console.print(Text(fit(title), style="italic"), soft_wrap=True)
     console.width = max(
         needed, console.width
     )  # wider than the terminal rather than without a column

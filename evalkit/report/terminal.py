@@ -15,7 +15,16 @@ from typing import TextIO
 
 import click
 
-__all__ = ["AS_TABLE", "counted", "json_shown", "say", "say_table", "shown", "table_form"]
+__all__ = [
+    "AS_TABLE",
+    "counted",
+    "fitting",
+    "json_shown",
+    "say",
+    "say_table",
+    "shown",
+    "table_form",
+]
 
 _SPELT = "−±…–“”"
 _PLAIN = str.maketrans({"−": "-", "±": "+-", "…": "...", "–": "-", "“": '"', "”": '"'})
@@ -86,7 +95,7 @@ def _encodes(text: str, encoding: str) -> bool:
     return True
 
 
-def _fitting(text: str, stream: TextIO) -> str:
+def fitting(text: str, stream: TextIO) -> str:
     """Return text with letters that a stream's encoding lacks in plain spelling, or as escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     with suppress(LookupError):
@@ -149,9 +158,9 @@ def say(
         text, nl = f"\r{text}   ", False
     if err:
         with suppress(OSError, ValueError):
-            click.echo(_fitting(text, sys.stderr), err=True, nl=nl)
+            click.echo(fitting(text, sys.stderr), err=True, nl=nl)
     elif sys.stdout is not None:
-        click.echo(_fitting(text, sys.stdout), nl=nl)
+        click.echo(fitting(text, sys.stdout), nl=nl)
 
 
 def _with_end(line: str, ends: Mapping[str, str]) -> str:
@@ -171,4 +180,4 @@ def say_table(text: str) -> None:
         Lines of the table, texts in them escaped for the form it has.
     """
     if sys.stdout is not None:
-        click.echo(_fitting(shown(text), sys.stdout))
+        click.echo(fitting(shown(text), sys.stdout))

@@ -4,6 +4,7 @@ that is JSON.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli.main import invoke
+from evalkit.cli.options import print_table
 
 SMALL = ["--tasks", "procedural/boolean", "--limit", "3", "--phrasings", "3", "--resamples", "100"]
 RUN = ["run", "--model", "scripted:noise", *SMALL]
@@ -163,3 +165,19 @@ def test_json_is_json(
 
     assert code in {0, 3}, shown.err
     assert isinstance(json.loads(shown.out, parse_constant=_no_constant), dict | list)
+
+
+def test_signs_that_an_encoding_lacks_are_spelt_plainly_in_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A minus, a dash and a plus-minus in cells, headings and titles on an ASCII terminal."""
+    held = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(held, encoding="ascii"))
+    print_table(["seen − unseen", "std"], [["−1.0 ± 0.5", "–"]], title="“a” − “b”")
+    sys.stdout.flush()
+
+    assert [line.split() for line in held.getvalue().decode("ascii").splitlines()] == [
+        ['"a"', "-", '"b"'],
+        ["seen", "-", "unseen", "std"],
+        ["-1.0", "+-", "0.5", "-"],
+    ]
