@@ -1,8 +1,6 @@
 """How often the meaning check is wrong: weighs its signs on labelled pairs, and measures it on
 pairs that nothing was fitted to or chosen by.
 
-``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library,
-without the wordings of the pairs; weigh after it.
 ``python benchmarks/meaning.py --odds`` learns the odds of single edits from the pairs for training
 and writes ``edit_odds.txt``; weigh after it, and after benchmarks/meaning_comparer.py.
 ``python benchmarks/meaning.py --weigh`` writes weights and thresholds to ``weights.yaml``, from the
@@ -30,7 +28,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +42,11 @@ from meaning_data import (
     WEIGHING,
     Pair,
     design,
-    read_groups,
     read_pairs,
 )
 from meaning_fit import fit, interval, out_of_fold, thresholds, write_odds
 
-from evalkit.catalog.library import fitted, grammar, meaning, validators
-from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.library import fitted, meaning, validators
 from evalkit.catalog.library.review import review
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
@@ -61,8 +57,6 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "evalkit" / "catalog" / "library"
 CALLED = {"rules": "rules", "encoder": "rules and network"}
 """Names in tables."""
-FREQUENT = 220
-"""Words that stand for themselves in ``bigrams.txt``."""
 
 
 def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
@@ -103,40 +97,6 @@ def area(scores: Any, kept: Any) -> float:
         )
     )
     return float(above + level / 2)
-
-
-def write_neighbours() -> None:
-    """Write which kinds of words stand side by side in the library, the wordings of the pairs
-    left out.
-    """
-    left_out = {
-        group.of for folder in (TRAINING, WEIGHING, JUDGING) for group in read_groups(folder)
-    }
-    texts = [one.text for one in library() if one.kind == "correct" and one.id not in left_out]
-    words = Counter(word for text in texts for word in normalised_words(text))
-    frequent = frozenset(
-        word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))[:FREQUENT]
-    )
-    pairs: Counter[tuple[str, str]] = Counter()
-    for text in texts:
-        pairs += grammar.neighbours(text, frequent)
-    counts = Counter(kind for (kind, _), number in pairs.items() for _ in range(number))
-    counts[">"] = counts["<"]
-    lines = [
-        " ".join([kind, str(counts[kind]), *sorted(two for one, two in pairs if one == kind)])
-        for kind in sorted(counts)
-    ]
-    head = (
-        f"% {len(texts)} wordings. Per line: kind of word, how often, kinds that follow it. "
-        "Written by benchmarks/meaning.py --neighbours."
-    )
-    (DATA / "bigrams.txt").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
-
-
-def library() -> Iterator[Phrasing]:
-    """Yield every shipped phrasing."""
-    for path in sorted(data_root("paraphrases").rglob("*.yaml")):
-        yield from read_phrasing_file(path)
 
 
 def scored(pairs: Sequence[Pair], name: str) -> tuple[fitted.Fit, Any, Any]:
@@ -269,9 +229,7 @@ def measure_alone(held: Sequence[Pair], *, encoder: bool) -> None:
     for name in (None, MINILM) if encoder else (None,):
         errors = _errors(
             held,
-            lambda pair, name=name: validators.validators_for(
-                blank, encoder=name, others=pair.others
-            ),
+            lambda pair, name=name: validators.validators_for(blank, encoder=name),
             good,
         )
         print(f"| --check{' --encoder minilm' if name else ''} | {errors} |")
@@ -319,15 +277,13 @@ def measure_asked(held: Sequence[Pair], model: str) -> None:
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    switches = ("neighbours", "odds", "weigh", "folds", "rates", "library", "curve")
+    switches = ("odds", "weigh", "folds", "rates", "library", "curve")
     for name in (*switches, "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--ask", metavar="BACKEND:NAME")
     given = parser.parse_args()
     kinds = KINDS[:1] if given.without_encoder else KINDS
-    if given.neighbours:
-        write_neighbours()
-    elif given.library:
+    if given.library:
         over_library(encoder=not given.without_encoder)
     elif given.ask:
         measure_asked(read_pairs(JUDGING), given.ask)

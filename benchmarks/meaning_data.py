@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from evalkit.catalog.library import fitted, validators
+from evalkit.catalog.library import fitted
 from evalkit.catalog.library.comparer import shipped_comparer
-from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 
 PAIRS = Path(__file__).parent / "meaning_pairs"
@@ -43,13 +42,11 @@ class Group:
     """Labels of a task that the library does not have."""
 
     @cached_property
-    def known(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Labels of the task and its other wordings; none for a task that the library lacks."""
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the task."""
         if self.own_labels is not None:
-            return self.own_labels, ()
-        tasks = list_tasks([self.task])
-        labels = tuple(sorted({label for task in tasks for label in task.labels}))
-        return labels, validators.known_texts(load_phrasings(tasks[0]))
+            return self.own_labels
+        return tuple(sorted({label for task in list_tasks([self.task]) for label in task.labels}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,6 @@ class Pair:
     candidate: str
     verdict: str
     labels: tuple[str, ...]
-    others: tuple[str, ...]
 
 
 def read_groups(folder: Path) -> list[Group]:
@@ -83,9 +79,9 @@ def _group(one: dict[str, Any], before: tuple[Changed, ...] = ()) -> Group:
 
 
 def read_pairs(folder: Path) -> list[Pair]:
-    """Return the pairs of a folder, with the labels and the other wordings of their task."""
+    """Return the pairs of a folder."""
     return [
-        Pair(group.of, group.text, one.text, one.verdict, *group.known)
+        Pair(group.of, group.text, one.text, one.verdict, group.labels)
         for group in read_groups(folder)
         for one in group.changed
     ]
@@ -95,9 +91,7 @@ def design(pairs: Sequence[Pair], kind: str) -> tuple[list[str], np.ndarray, np.
     """Return names of the signs, their values (pair, sign), and which pairs kept the meaning."""
     network = None if kind == "rules" else shipped_comparer()
     rows = [
-        fitted.features(
-            pair.original, pair.candidate, pair.labels, others=pair.others, comparer=network
-        )
+        fitted.features(pair.original, pair.candidate, pair.labels, comparer=network)
         for pair in pairs
     ]
     names = list(rows[0])

@@ -227,12 +227,11 @@ def _checked(
     from datetime import UTC, datetime
 
     from evalkit.catalog.library.meaning import check_meaning
-    from evalkit.catalog.library.validators import known_texts, validators_for
+    from evalkit.catalog.library.validators import validators_for
 
     if not any(given[name] for name in ("check", "encoder", "nli", "ask_model")):
         return list(copies)
     known = {phrasing.id: phrasing for phrasing in originals}
-    others = known_texts(originals)
     today = datetime.now(UTC).date().isoformat()
     return [
         dataclasses.replace(
@@ -245,7 +244,6 @@ def _checked(
                     encoder=given["encoder"],
                     nli=given["nli"],
                     model=given["ask_model"],
-                    others=others,
                 ),
                 labels=labels,
                 on=today,

@@ -1,11 +1,9 @@
 """How single edits fared in pairs that a person judged: the odds that a text with such an edit
 asks something else.
 
-What counts as one edit: a word put in or taken out (by its stem), two neighbours that are new or
-gone (`evalkit.catalog.library.grammar.neighbours`), and words that gave way to each other. The odds
-of each are in ``edit_odds.txt``, written by benchmarks/meaning.py from the labelled pairs; an edit
-that no pair has says nothing. Rules and lists know what their author thought of; these know what
-was seen.
+What counts as one edit: a word put in or taken out (by its stem), and words that gave way to each
+other. The odds of each are in ``edit_odds.txt``, written by benchmarks/meaning.py from labelled
+pairs; an edit that no pair has says nothing.
 
 References
 ----------
@@ -15,19 +13,21 @@ Log-odds of single signs as inputs of a logistic model: Wang, Manning. Baselines
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from functools import lru_cache
 from importlib.resources import files
 
-from evalkit.catalog.library.edits import Edited, words_of
-from evalkit.catalog.library.grammar import frequent_words, neighbours
 from evalkit.catalog.library.reading import stem
 
 __all__ = ["FAMILIES", "edits_of", "odds_signals", "shipped_odds"]
 
-FAMILIES = ("word in", "word out", "neighbours in", "neighbours out", "exchange")
+FAMILIES = ("word in", "word out", "exchange")
 """Kinds of edits, in the order of `edits_of`."""
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
 _LONGEST = 2
 """Words at most in a stretch whose words are paired with those that gave way to them."""
 
@@ -35,21 +35,22 @@ _LONGEST = 2
 @lru_cache(maxsize=8192)
 def edits_of(original: str, candidate: str) -> tuple[float, tuple[tuple[str, ...], ...]]:
     """Return how near two texts are, in [0, 1], and their edits, one tuple per family."""
-    pair = Edited(words_of(original), words_of(candidate))
-    first, second = ([stem(word) for word in words] for words in (pair.first, pair.second))
-    ours, theirs = (neighbours(text, frequent_words()) for text in (original, candidate))
+    first, second = (
+        [word.lower() for word in _WORD.findall(_SLOT.sub(r"\1", text))]
+        for text in (original, candidate)
+    )
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    first, second = ([stem(word) for word in words] for words in (first, second))
     exchanged = [
         f"{one}>{two}"
-        for _, start, end, from_, to in pair.edits
-        if max(end - start, to - from_) <= _LONGEST
+        for tag, start, end, from_, to in matcher.get_opcodes()
+        if tag != "equal" and max(end - start, to - from_) <= _LONGEST
         for one in first[start:end]
         for two in second[from_:to]
     ]
-    return pair.closeness**2, (
+    return matcher.ratio() ** 2, (
         tuple(f"+{word}" for word in Counter(second) - Counter(first)),
         tuple(f"-{word}" for word in Counter(first) - Counter(second)),
-        tuple(f"+{one} {two}" for one, two in theirs - ours),
-        tuple(f"-{one} {two}" for one, two in ours - theirs),
         tuple(exchanged),
     )
 

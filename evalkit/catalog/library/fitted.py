@@ -15,7 +15,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.catalog.library.edit_odds import odds_signals
-from evalkit.catalog.library.edits import edit_signals
 from evalkit.catalog.library.signals import read_pair
 
 if TYPE_CHECKING:
@@ -76,15 +75,12 @@ def features(
     candidate: str,
     labels: Sequence[str] = (),
     *,
-    others: Sequence[str] = (),
     comparer: Comparer | None = None,
 ) -> dict[str, float]:
     """Return all signals of a pair; ``compared`` is what the network holds against it, where there
     is one: minus the log-odds, from 0 where they are `_SURE` to twice that.
     """
-    found = read_pair(original, candidate, labels, others=others)
-    found |= edit_signals(original, candidate)
-    found |= odds_signals(original, candidate)
+    found = read_pair(original, candidate, labels) | odds_signals(original, candidate)
     if comparer is not None:
         odds = comparer(original, [candidate])[0]
         found["compared"] = min(2 * _SURE, max(0.0, _SURE - odds))

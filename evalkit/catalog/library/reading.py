@@ -1,4 +1,4 @@
-"""A wording as the rules of the meaning check see it: its words, content and named answers."""
+"""A wording as the rules of the meaning check see it: its words and named answers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evalkit.catalog.library.instruction_words import ALIKE, ANSWERS
+from evalkit.catalog.library.instruction_words import ANSWERS
 from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words, pieces_of
 
-__all__ = ["Reading", "alike", "slot_names", "stem"]
+__all__ = ["Reading", "slot_names", "stem"]
 
 _CAPITALS = re.compile(r"(?<![\w])[A-Z][A-Z_]+(?![\w])")
 _SINGLE = re.compile(r"(?<![\w'’])[A-J](?![\w'’])")
@@ -41,17 +41,6 @@ def stem(word: str) -> str:
     return word
 
 
-_HEADS: dict[str, frozenset[int]] = {}
-for _number, _group in enumerate(ALIKE):
-    for _word in _group:
-        _HEADS[stem(_word)] = _HEADS.get(stem(_word), frozenset()) | {_number}
-
-
-def alike(first: str, second: str) -> bool:
-    """Return whether two stems may stand for each other."""
-    return first == second or bool(_HEADS.get(first, frozenset()) & _HEADS.get(second, frozenset()))
-
-
 @dataclass(frozen=True)
 class Reading:
     """One text as the rules see it."""
@@ -71,15 +60,6 @@ class Reading:
     def known(self) -> frozenset[str]:
         """The words, each once."""
         return frozenset(self.words)
-
-    @cached_property
-    def content(self) -> frozenset[str]:
-        """Stems of words that are no function words and no answers."""
-        return frozenset(
-            stem(word)
-            for word in self.words
-            if word not in FUNCTION_WORDS and word not in self.named and not word.isdigit()
-        )
 
     @cached_property
     def named(self) -> frozenset[str]:

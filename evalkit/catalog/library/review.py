@@ -16,7 +16,7 @@ from evalkit.catalog.library.fitted import Class, Fit, classified, fit_named
 from evalkit.catalog.library.meaning import labels_kept, length_ratio, slots_kept
 from evalkit.catalog.library.patterns import normalised_words
 from evalkit.catalog.library.reading import slot_names
-from evalkit.catalog.library.validators import asked_validator, fitted_validator, known_texts
+from evalkit.catalog.library.validators import asked_validator, fitted_validator
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError
@@ -72,9 +72,7 @@ def review(
             found.append(_said(phrasing, "", "look", 0.5, "no other wording of its task is known"))
             continue
         named = origin.id == phrasing.of
-        called, chance, why = _called(
-            origin, phrasing, labels, known_texts(pool), encoder=encoder, model=model
-        )
+        called, chance, why = _called(origin, phrasing, labels, encoder=encoder, model=model)
         called = "look" if called == "changed" and not named else called
         found.append(_said(phrasing, origin.id, called, chance, why))
     return found
@@ -84,7 +82,6 @@ def _called(
     origin: Phrasing,
     phrasing: Phrasing,
     labels: Sequence[str],
-    others: Sequence[str],
     *,
     encoder: str | None,
     model: str | None,
@@ -94,7 +91,7 @@ def _called(
         verdict = check(origin, phrasing, labels)
         if not verdict.passed:
             return "changed", 0.0, f"{verdict.validator}: {verdict.note}"
-    verdict = fitted_validator(encoder=encoder, others=others)(origin, phrasing, labels)
+    verdict = fitted_validator(encoder=encoder)(origin, phrasing, labels)
     called = classified(_fit(encoder), verdict.score)
     if model is None:
         return called, verdict.score, verdict.note

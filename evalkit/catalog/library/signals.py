@@ -1,7 +1,7 @@
 """Signs that a changed wording asks something else: small rules over words, each with a count.
 
 Every signal is a number of suspicious things, 0 when there are none, and is read from the two
-texts, the task's label words and other wordings of the task alone. `evalkit.catalog.library.fitted`
+texts and the task's label words alone. `evalkit.catalog.library.fitted`
 weighs them; none decides alone. Not handled: anything that needs knowledge of the world, and
 languages other than English.
 """
@@ -9,20 +9,14 @@ languages other than English.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from evalkit.catalog.library.grammar import slips, unheard
-from evalkit.catalog.library.instruction_words import (
-    NEGATIONS,
-    NUMBERS,
-    UNITS,
-)
+from evalkit.catalog.library.instruction_words import NEGATIONS, NUMBERS
 from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words
-from evalkit.catalog.library.reading import Reading, alike, slot_names, stem
+from evalkit.catalog.library.reading import Reading, slot_names, stem
 
 __all__ = ["SIGNALS", "read_pair"]
 
@@ -38,8 +32,6 @@ class _Pair:
 
     first: Reading
     second: Reading
-    usual: Mapping[str, float] = field(default_factory=dict)
-    """Stem -> share of the other wordings of the task that use it."""
 
     @cached_property
     def edits(self) -> list[tuple[list[str], list[str]]]:
@@ -105,27 +97,6 @@ def _negation(pair: _Pair) -> float:
     return float(one % 2 != two % 2) + float((one > 0) != (two > 0))
 
 
-def _units(pair: _Pair) -> float:
-    """Shapes of an answer that one text names and the other does not."""
-
-    def shapes(reading: Reading) -> set[int]:
-        return {
-            number for number, unit in enumerate(UNITS) if unit & (reading.known - reading.named)
-        }
-
-    return float(len(shapes(pair.second) - shapes(pair.first)))
-
-
-def _added(pair: _Pair) -> float:
-    """New content words that nothing in the original may stand for."""
-    return float(
-        sum(
-            not any(alike(word, other) for other in pair.first.content)
-            for word in pair.second.content
-        )
-    )
-
-
 def _content(words: Iterable[str]) -> list[str]:
     """Return the stems of the words that are no function words."""
     return [stem(word) for word in words if word not in FUNCTION_WORDS]
@@ -158,68 +129,6 @@ def _reordered(pair: _Pair) -> float:
     return float(parts[0] != parts[1] or (len(slots[0]) > 1 and slots[0] != slots[1]))
 
 
-def _replaced(pair: _Pair) -> float:
-    """Stretches whose content words gave way to others that may not stand for them."""
-    count = 0
-    for one, two in pair.edits:
-        lost, new = _content(one), _content(two)
-        count += bool(lost and new) and not any(alike(a, b) for a in lost for b in new)
-    return float(count)
-
-
-def _turned_plural(one: Reading, two: Reading) -> float:
-    """Words that stand in the second text in the plural alone, and in the first in the singular."""
-    return float(
-        sum(
-            word.endswith("s")
-            and not word.endswith("ss")
-            and any(base in one.known - two.known for base in (word[:-1], word.removesuffix("es")))
-            for word in two.known - one.known
-        )
-    )
-
-
-def _more(pair: _Pair) -> float:
-    """Words that turned plural: one option became options."""
-    return _turned_plural(pair.first, pair.second)
-
-
-def _fewer(pair: _Pair) -> float:
-    """Words that turned singular."""
-    return _turned_plural(pair.second, pair.first)
-
-
-def _grammar(pair: _Pair) -> float:
-    """Slips of grammar that the changed text has beyond the original's."""
-    return float(max(0, slips(pair.second.text) - slips(pair.first.text)))
-
-
-def _unheard(pair: _Pair) -> float:
-    """Share of the new neighbours that no wording of the library puts side by side, times 3."""
-    return 3 * unheard(pair.first.text, pair.second.text)
-
-
-def _strange(pair: _Pair) -> float:
-    """Share of the new content words that no other wording of the task uses;
-    0 when there is none.
-    """
-    new = pair.second.content - pair.first.content
-    if not new or not pair.usual:
-        return 0.0
-    return sum(word not in pair.usual for word in new) / len(new)
-
-
-def _usual_lost(pair: _Pair) -> float:
-    """Content words of the original that are gone, each as the share of the task's other
-    wordings that use it.
-    """
-    return sum(
-        pair.usual.get(word, 0.0)
-        for word in pair.first.content - pair.second.content
-        if not any(alike(word, other) for other in pair.second.content)
-    )
-
-
 def _longer(pair: _Pair) -> float:
     """Share by which the changed text is longer."""
     return max(0.0, (len(pair.second.words) + 4) / (len(pair.first.words) + 4) - 1)
@@ -231,25 +140,14 @@ SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "answers new": _answers_new,
     "numbers": _numbers,
     "negation": _negation,
-    "units": _units,
-    "words new": _added,
     "swapped": _swapped,
     "reordered": _reordered,
-    "replaced": _replaced,
-    "more": _more,
-    "fewer": _fewer,
-    "grammar": _grammar,
-    "unheard": _unheard,
-    "strange": _strange,
-    "usual lost": _usual_lost,
     "longer": _longer,
 }
 """What is counted, by name."""
 
 
-def read_pair(
-    original: str, candidate: str, labels: Sequence[str] = (), *, others: Sequence[str] = ()
-) -> dict[str, float]:
+def read_pair(original: str, candidate: str, labels: Sequence[str] = ()) -> dict[str, float]:
     """Return every signal of a pair of texts, and each times the square of how near the texts are.
 
     A sign weighs more in a near copy: there nothing else can explain it.
@@ -260,21 +158,9 @@ def read_pair(
         Texts of the two phrasings.
     labels
         Label words of the task.
-    others
-        Texts of other phrasings of the task; words they use are not strange to it.
     """
     words = tuple(labels)
-    known = tuple(text for text in others if text not in (original, candidate))
-    pair = _Pair(Reading(original, words), Reading(candidate, words), _usual(known))
+    pair = _Pair(Reading(original, words), Reading(candidate, words))
     found = {name: min(signal(pair), _MOST) for name, signal in SIGNALS.items()}
     near = pair.closeness**2
     return found | {f"{name}, near": value * near for name, value in found.items()}
-
-
-@lru_cache(maxsize=64)
-def _usual(texts: tuple[str, ...]) -> dict[str, float]:
-    """Return stem -> share of texts that use it."""
-    counts = Counter(
-        one for text in texts for one in {stem(word) for word in Reading(text, ()).words}
-    )
-    return {word: count / len(texts) for word, count in counts.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,6 @@ __all__ = [
     "asked_validator",
     "encoder_validator",
     "fitted_validator",
-    "known_texts",
     "nli_validator",
     "validators_for",
 ]
@@ -71,23 +70,10 @@ def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Val
     return similar
 
 
-def known_texts(phrasings: Iterable[Phrasing]) -> tuple[str, ...]:
-    """Return the texts of the correct phrasings of a task that no reader doubted.
-
-    What `fitted_validator` takes as its other wordings.
-    """
-    return tuple(
-        phrasing.text
-        for phrasing in phrasings
-        if phrasing.kind == "correct" and phrasing.meaning.status != "doubtful"
-    )
-
-
 def fitted_validator(
     *,
     goal: str = "few refused",
     encoder: str | None = None,
-    others: Sequence[str] = (),
 ) -> Validator:
     """Return a validator by all signals together, weighed on labelled pairs (docs/meaning.md).
 
@@ -97,8 +83,6 @@ def fitted_validator(
         What the threshold was chosen for, one of `evalkit.catalog.library.fitted.GOALS`.
     encoder
         ``minilm``, the encoder that the network stands on; None for the rules alone.
-    others
-        Texts of other phrasings of the task (`known_texts`).
 
     Raises
     ------
@@ -113,7 +97,7 @@ def fitted_validator(
     network = shipped_comparer() if encoder else None
 
     def kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        values = features(original.text, candidate.text, labels, others=others, comparer=network)
+        values = features(original.text, candidate.text, labels, comparer=network)
         against = sorted(
             ((weight * values[name], name) for name, weight in fit.weights.items()), reverse=True
         )
@@ -248,7 +232,6 @@ def validators_for(
     encoder: str | None = None,
     nli: str | None = None,
     model: str | None = None,
-    others: Sequence[str] = (),
 ) -> list[Validator]:
     """Return what a candidate has to pass: slots, labels, length, the fitted rules,
     and the models named.
@@ -262,14 +245,12 @@ def validators_for(
     encoder, nli, model
         Names of models, see `encoder_validator`, `nli_validator`, `asked_validator`; ``minilm``
         joins the fitted rules instead of standing beside them.
-    others
-        Texts of other phrasings of the task (`known_texts`).
     """
     last = candidate.perturbation.rpartition("+")[2].partition(":")[0]
     wanted: list[Validator] = [slots_kept, labels_kept, length_ratio]
     if not last or last in REWORDINGS:
         joined = encoder if encoder == MINILM else None
-        wanted.append(fitted_validator(encoder=joined, others=others))
+        wanted.append(fitted_validator(encoder=joined))
     if encoder and encoder != MINILM:
         wanted.append(encoder_validator(encoder))
     wanted += [nli_validator(nli)] if nli else []
