@@ -43,7 +43,8 @@ in_models = partial(option, group="Models")
     "--ask-model",
     metavar="BACKEND:NAME",
     help=(
-        "Also ask a language model, both ways round, whether the two texts ask the same; "
+        "Also ask a language model, both ways round, whether the two texts ask the same and the "
+        "second is free of mistakes; "
         "it decides what the rules leave open."
     ),
 )

@@ -86,7 +86,10 @@ in_meaning = partial(option, group="Meaning")
 @in_meaning(
     "--ask-model",
     metavar="BACKEND:NAME",
-    help="Also ask a language model, both ways round, whether the two texts ask the same.",
+    help=(
+        "Also ask a language model, both ways round, whether the two texts ask the same, and "
+        "whether the copy is free of mistakes."
+    ),
 )
 @in_meaning(
     "--sample",

@@ -160,6 +160,10 @@ _QUESTION = (
     "that the first one asks for?\n\nFirst instruction: {one}\nSecond instruction: "
     "{two}\nAnswer yes or no:"
 )
+_LANGUAGE = (
+    "Is this instruction free of mistakes of grammar, with no word missing and none too many?"
+    "\n\nInstruction: {text}\nAnswer yes or no:"
+)
 
 
 @lru_cache(maxsize=2)
@@ -169,9 +173,9 @@ def _backend(kind: str, name: str) -> Any:
 
 def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
     """Return a validator that asks a language model whether the texts ask the same, both ways
-    round.
+    round, and whether the changed one is free of mistakes.
 
-    The score is the smaller of the two probabilities of ``yes`` against ``no``, so that a text
+    The score is the smallest of the three probabilities of ``yes`` against ``no``, so that a text
     which asks more, or less, fails in one of the directions.
 
     Parameters
@@ -197,13 +201,10 @@ def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
 
     def asked(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
         texts = (_plain(original), _plain(candidate))
+        questions = [_QUESTION.format(one=one, two=two) for one, two in (texts, texts[::-1])]
         requests = [
-            Request(
-                kind="choice",
-                text=_QUESTION.format(one=one, two=two),
-                continuations=(" yes", " no"),
-            )
-            for one, two in (texts, texts[::-1])
+            Request(kind="choice", text=text, continuations=(" yes", " no"))
+            for text in (*questions, _LANGUAGE.format(text=texts[1]))
         ]
         answers = {
             response.key: response

@@ -97,7 +97,7 @@ def test_a_language_model_decides_what_the_rules_leave_open(monkeypatch):
     texts = ("Pick the right box.", "Choose the right box.")
     one, two = (Phrasing(id=text[:4], text=text, source="mine") for text in texts)
     cases = {
-        (said, score): review._called(one, two, (), (), encoder=None, model="a:b")
+        (said, score): review._called(one, two, (), encoder=None, model="a:b")
         for said in ("kept", "look", "changed")
         for score in (0.9, 0.1)
         if _asked(monkeypatch, said, score)

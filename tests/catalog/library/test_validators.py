@@ -199,13 +199,17 @@ def test_typos_and_ciphers_are_not_held_against_the_rules_of_english():
 
 
 class Judge:
-    """A backend that thinks that a shorter second instruction asks the same."""
+    """A backend that thinks that a shorter second instruction asks the same, and that "an one" is
+    a mistake.
+    """
 
     def run(self, asks):
         """Yield the log-probabilities of yes and no."""
         for ask in asks:
-            one, two = re.findall(r"instruction: (.*)", ask.request.text)
-            sure = 0.9 if len(two) <= len(one) else 0.2
+            texts = re.findall(r"instruction: (.*)", ask.request.text, re.IGNORECASE)
+            longer = len(texts) == 2 and len(texts[1]) > len(texts[0])
+            wrong = len(texts) == 1 and "an one" in texts[0]
+            sure = 0.2 if longer else 0.1 if wrong else 0.9
             yield [
                 SimpleNamespace(
                     key=ask.request.key, logprobs=(math.log(sure), math.log(1 - sure)), error=""
@@ -214,15 +218,17 @@ class Judge:
 
 
 def test_a_model_is_asked_both_ways_round(monkeypatch):
-    """The score is the smaller of the two probabilities, so a text that asks more fails."""
+    """The score is the smallest probability: a text that asks more fails, and one with a slip."""
     monkeypatch.setattr(validators, "_backend", lambda kind, name: Judge())
     ask = asked_validator("scripted:perfect")
 
     more = ask(phrasing("Pick one."), phrasing("Pick one and say why."), ())
     same = ask(phrasing("Pick one."), phrasing("Take one."), ())
+    slip = ask(phrasing("Take a one."), phrasing("Take an one"), ())
 
     assert (round(more.score, 6), more.passed) == (0.2, False)
     assert (round(same.score, 6), same.passed) == (0.9, True)
+    assert (round(slip.score, 6), slip.passed) == (0.1, False)
 
 
 def test_a_model_without_probabilities_is_named(monkeypatch):
