@@ -169,7 +169,7 @@ def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
 def _write_fits(fits: dict[str, Any]) -> None:
     text = yaml.safe_dump(fits, sort_keys=False, width=140)
     (DATA / "weights.yaml").write_text(
-        f"# Written by benchmarks/meaning.py --fit and --rates.\n{text}", encoding="utf-8"
+        f"# Written by benchmarks/meaning.py --weigh and --rates.\n{text}", encoding="utf-8"
     )
 
 
