@@ -140,17 +140,33 @@ def measure(held: Sequence[Pair], name: str) -> None:
         cells = [f"{(mine >= shipped.thresholds[goal]).mean():.0%}" for goal in fitted.GOALS]
         print(f"| {verdict} | {len(mine)} | {' | '.join(cells)} |")
     print("\n| called | good | bad |\n|---|---|---|")
-    for name, (good, bad) in classes(shipped, scores, kept).items():
+    for name, (good, bad) in classes(held, shipped, scores, kept).items():
         print(f"| {name} | {good} ({good / kept.sum():.0%}) | {bad} ({bad / (~kept).sum():.0%}) |")
 
 
-def classes(shipped: fitted.Fit, scores: Any, kept: Any) -> dict[str, tuple[int, int]]:
-    """Return how many good and bad pairs are called by each class."""
-    called = np.array([fitted.classified(shipped, chance) for chance in scores])
+def classes(
+    held: Sequence[Pair], shipped: fitted.Fit, scores: Any, kept: Any
+) -> dict[str, tuple[int, int]]:
+    """Return how many good and bad pairs are called by each class: *changed* where slots, labels
+    or length say so, and else by their probability.
+    """
+    called = np.array(
+        [
+            fitted.classified(shipped, chance) if _form_kept(pair) else "changed"
+            for pair, chance in zip(held, scores, strict=True)
+        ]
+    )
     return {
         name: (int((called[kept] == name).sum()), int((called[~kept] == name).sum()))
         for name in fitted.CLASSES
     }
+
+
+def _form_kept(pair: Pair) -> bool:
+    one = Phrasing(id="one", text=pair.original, source="x")
+    two = Phrasing(id="two", text=pair.candidate, source="x")
+    checks = (meaning.slots_kept, meaning.labels_kept, meaning.length_ratio)
+    return all(check(one, two, pair.labels).passed for check in checks)
 
 
 def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
@@ -158,7 +174,7 @@ def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
     path = DATA / "weights.yaml"
     fits = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in kinds:
-        found = classes(*scored(held, name))
+        found = classes(held, *scored(held, name))
         fits[name]["rates"] = {
             side: {one: counts[place] for one, counts in found.items()}
             for place, side in enumerate(("good", "bad"))
