@@ -16,7 +16,11 @@ from evalkit.catalog.library.fitted import Class, Fit, classified, fit_named
 from evalkit.catalog.library.meaning import labels_kept, length_ratio, slots_kept
 from evalkit.catalog.library.patterns import normalised_words
 from evalkit.catalog.library.reading import slot_names
-from evalkit.catalog.library.validators import asked_validator, fitted_validator
+from evalkit.catalog.library.validators import (
+    asked_validator,
+    fitted_validator,
+    in_english,
+)
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError
@@ -91,14 +95,23 @@ def _called(
         verdict = check(origin, phrasing, labels)
         if not verdict.passed:
             return "changed", 0.0, f"{verdict.validator}: {verdict.note}"
-    verdict = fitted_validator(encoder=encoder)(origin, phrasing, labels)
-    called = classified(_fit(encoder), verdict.score)
+    called, chance, why = _weighed(origin, phrasing, labels, encoder)
     if model is None:
-        return called, verdict.score, verdict.note
+        return called, chance, why
     asked = asked_validator(model)(origin, phrasing, labels)
     said: Class = "kept" if asked.passed else "changed"
-    note = verdict.note if asked.passed else f"{model}: {asked.score:.2f}"
-    return said if called in ("look", said) else "look", verdict.score, note
+    why = why if asked.passed else f"{model}: {asked.score:.2f}"
+    return said if called in ("look", said) else "look", chance, why
+
+
+def _weighed(
+    origin: Phrasing, phrasing: Phrasing, labels: Sequence[str], encoder: str | None
+) -> tuple[Class, float, str]:
+    """Return what rules and network say."""
+    if not in_english(phrasing):
+        return "look", 0.5, "the rules know English only"
+    verdict = fitted_validator(encoder=encoder)(origin, phrasing, labels)
+    return classified(_fit(encoder), verdict.score), verdict.score, verdict.note
 
 
 def rates_of(*, encoder: str | None = None) -> Mapping[str, Mapping[str, int]]:

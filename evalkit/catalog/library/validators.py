@@ -35,6 +35,7 @@ __all__ = [
     "asked_validator",
     "encoder_validator",
     "fitted_validator",
+    "in_english",
     "nli_validator",
     "validators_for",
 ]
@@ -68,6 +69,11 @@ def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Val
         return Verdict(validator="encoder", score=max(0.0, min(1.0, cosine)), threshold=threshold)
 
     return similar
+
+
+def in_english(phrasing: Phrasing) -> bool:
+    """Return whether a phrasing is in English, the one language that the fitted rules know."""
+    return phrasing.language.partition("-")[0] == "en"
 
 
 def fitted_validator(
@@ -237,7 +243,8 @@ def validators_for(
     """Return what a candidate has to pass: slots, labels, length, the fitted rules,
     and the models named.
 
-    Typos, ciphers, noise and layout are not held against the fitted rules, which know good English.
+    Typos, ciphers, noise and layout are not held against the fitted rules, which know good English,
+    and neither are texts in other languages.
 
     Parameters
     ----------
@@ -249,7 +256,7 @@ def validators_for(
     """
     last = candidate.perturbation.rpartition("+")[2].partition(":")[0]
     wanted: list[Validator] = [slots_kept, labels_kept, length_ratio]
-    if not last or last in REWORDINGS:
+    if in_english(candidate) and (not last or last in REWORDINGS):
         joined = encoder if encoder == MINILM else None
         wanted.append(fitted_validator(encoder=joined))
     if encoder and encoder != MINILM:

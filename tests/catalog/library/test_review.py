@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evalkit.catalog.library import fitted, meaning, review
+from evalkit.catalog.library import fitted, meaning, review, validators
 from evalkit.cli.main import invoke
 from evalkit.cli.phrasings_check import measured
 from evalkit.records import Phrasing
@@ -124,3 +124,18 @@ def _asked(monkeypatch, said: str, score: float) -> bool:
     monkeypatch.setattr(review, "classified", lambda fit, chance: said)
     monkeypatch.setattr(review, "asked_validator", lambda model: lambda *_: verdict)
     return True
+
+
+def test_a_text_in_another_language_is_for_a_person():
+    """The rules and the network know English only; lost slots and labels are seen all the same."""
+    one = Phrasing(id="one", text="Wähle eine: {{ question }}", source="mine", language="de")
+    two = Phrasing(id="two", text="Nimm eine: {{ question }}", source="mine", language="de")
+    lost = Phrasing(id="lost", text="Nimm eine.", source="mine", language="de")
+
+    assert review._called(one, two, (), encoder=None, model=None)[0] == "look"
+    assert review._called(one, lost, (), encoder=None, model=None)[0] == "changed"
+    assert {check(one, two, ()).validator for check in validators.validators_for(two)} == {
+        "slots",
+        "labels",
+        "length",
+    }
