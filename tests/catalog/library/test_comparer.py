@@ -87,6 +87,26 @@ def test_words_in_another_place_are_seen(network):
     assert network("Name the first box.", ["Name the last box."])[0] != pytest.approx(other)
 
 
+def test_the_shipped_weights_fit_the_encoder(monkeypatch):
+    """Every update stands for a map of a model of MiniLM's shape, and every map has one."""
+    transformers = pytest.importorskip("transformers")
+    shape = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
+    config = transformers.BertConfig(vocab_size=100, num_attention_heads=12, **shape)
+    model = transformers.BertModel(config).eval()
+    before = {name: module.weight.clone() for name, module in comparer.maps_of(model).items()}
+    monkeypatch.setattr(comparer, "encoder_parts", lambda name: (tokenizer, model))
+    network = comparer.shipped_comparer.__wrapped__()
+    changed = {
+        name
+        for name, module in comparer.maps_of(model).items()
+        if (module.weight != before[name]).any()
+    }
+
+    assert changed == set(before)
+    assert len(changed) == 6 * 6
+    assert len(network("Pick one.", ["Take one.", "Take two."])) == 2
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("all_minilm_l6_v2") is None
     or importlib.util.find_spec("transformers") is None,
