@@ -4,17 +4,17 @@ all-MiniLM-L6-v2, finds for every word what stands for it in the other, and weig
 The encoder is changed by low-rank updates (Hu and others, arXiv 2106.09685); words are aligned and
 compared as in Parikh and others, arXiv 1606.01933, and the differences read together by one
 Transformer layer. Trained and measured by benchmarks/meaning_comparer.py; error rates are in
-docs/meaning.md. Not handled: languages other than English, words beyond the 160th piece.
+docs/meaning.md. Not handled: languages other than English.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
 
+from evalkit.catalog.library.reading import bare
 from evalkit.phrasings.perturb.encoders import MINILM, encoder_parts
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ RANK_SCALE = 2.0
 _LAYERS = (0, 3, 6)
 """Hidden states that are read: embeddings, middle, last."""
 _HEADS = 4
-_PIECES = 160
+_PIECES = 512
+"""Most of a text that is read, the encoder's limit; training texts are shorter."""
 _FAR = -1e4
-_SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
 
 
 def maps_of(model: Any) -> dict[str, Any]:
@@ -71,13 +71,18 @@ class Comparer:
         self._drop = drop
 
     def __call__(self, original: str, candidates: Sequence[str]) -> list[float]:
-        """Return the log-odds that each candidate kept the meaning of the original."""
+        """Return the log-odds that each candidate kept the meaning of the original; at most 0 where
+        a text is too long to be read to its end, or has no word.
+        """
         import torch
 
         with torch.inference_mode():
             read = self.read([original, *candidates])
             logits = self.compare(read, [(0, place + 1) for place in range(len(candidates))])
-            return (logits[:, 0] - logits[:, 1:].logsumexp(1)).tolist()
+            odds = logits[:, 0] - logits[:, 1:].logsumexp(1)
+            pieces = read[2].sum(1)
+            whole = (pieces > 0) & (pieces < _PIECES - 2)
+            return torch.where(whole[:1] & whole[1:], odds, odds.clamp(max=0.0)).tolist()
 
     def read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Return per text what its pieces say, shape (text, piece, width), what they are aligned
@@ -86,7 +91,7 @@ class Comparer:
         import torch
         from torch.nn.functional import layer_norm, normalize
 
-        plain = [" ".join(_SLOT.sub(r"[\1]", text).split()) for text in texts]
+        plain = [bare(text, r"[\1]") for text in texts]
         batch = self._tokenizer(
             plain, padding=True, truncation=True, max_length=_PIECES, return_tensors="pt"
         )
@@ -126,7 +131,7 @@ class Comparer:
                 mixed.tensor_split(2, dim=1), present.tensor_split(2, dim=1), strict=True
             )
         ):
-            pooled.append(states.masked_fill(~held, 0).sum(1) / held.sum(1))
+            pooled.append(states.masked_fill(~held, 0).sum(1) / held.sum(1).clamp(min=1))
             pooled.append(states.masked_fill(~held, _FAR).amax(1))
         return self._narrow("verdict", torch.cat(pooled, dim=1))
 

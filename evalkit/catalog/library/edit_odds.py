@@ -20,14 +20,13 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from importlib.resources import files
 
-from evalkit.catalog.library.reading import stem
+from evalkit.catalog.library.reading import bare, stem
 
 __all__ = ["FAMILIES", "edits_of", "odds_signals", "shipped_odds"]
 
 FAMILIES = ("word in", "word out", "exchange")
 """Kinds of edits, in the order of `edits_of`."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
 _LONGEST = 2
 """Words at most in a stretch whose words are paired with those that gave way to them."""
 
@@ -36,8 +35,7 @@ _LONGEST = 2
 def edits_of(original: str, candidate: str) -> tuple[float, tuple[tuple[str, ...], ...]]:
     """Return how near two texts are, in [0, 1], and their edits, one tuple per family."""
     first, second = (
-        [word.lower() for word in _WORD.findall(_SLOT.sub(r"\1", text))]
-        for text in (original, candidate)
+        [word.lower() for word in _WORD.findall(bare(text))] for text in (original, candidate)
     )
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     first, second = ([stem(word) for word in words] for words in (first, second))

@@ -24,7 +24,7 @@ __all__ = ["CLASSES", "GOALS", "Fit", "classified", "features", "fit_named", "pr
 
 GOALS = ("few refused", "balanced", "few passed")
 """What a threshold is chosen for: few good texts refused, equal error rates, few bad ones passed;
-few is 4 % of pairs that the weights were not fitted to, so that 5 % hold on other wordings."""
+few is 4 % of the pairs for weighing, so that 5 % hold on other wordings."""
 _SURE = 6.0
 Class = Literal["kept", "look", "changed"]
 CLASSES: tuple[Class, ...] = ("kept", "look", "changed")

@@ -10,7 +10,7 @@ from functools import cached_property
 from evalkit.catalog.library.instruction_words import ANSWERS
 from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words, pieces_of
 
-__all__ = ["Reading", "slot_names", "stem"]
+__all__ = ["Reading", "bare", "slot_names", "stem"]
 
 _CAPITALS = re.compile(r"(?<![\w])[A-Z][A-Z_]+(?![\w])")
 _SINGLE = re.compile(r"(?<![\w'’])[A-J](?![\w'’])")
@@ -31,6 +31,13 @@ _SLOT_NAME = re.compile(r"\{\{\s*(\w+)[^}]*\}\}")
 def slot_names(text: str) -> list[str]:
     """Return the names of the slots of a text, in order."""
     return _SLOT_NAME.findall(text)
+
+
+def bare(text: str, mark: str = r"\1") -> str:
+    """Return a wording as a model reads it: slots as their names, or as `mark` has them, and all
+    that separates words as one blank.
+    """
+    return " ".join(_SLOT_NAME.sub(mark, text).split())
 
 
 def stem(word: str) -> str:

@@ -8,7 +8,6 @@ docs/meaning.md; one whose rates are not there must be measured before it is tru
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from evalkit.catalog.library.meaning import (
     length_ratio,
     slots_kept,
 )
+from evalkit.catalog.library.reading import bare
 from evalkit.errors import BackendError, UsageError
 from evalkit.phrasings.perturb.encoders import MINILM, encoder_named, similarity
 from evalkit.phrasings.perturb.rewriters import pretrained
@@ -45,11 +45,6 @@ REWORDINGS = frozenset({"word", "paraphrase", "back_translation"})
 what a person wrote."""
 
 
-def _plain(phrasing: Phrasing) -> str:
-    """Return the text a model reads: slots as their names."""
-    return re.sub(r"\{\{\s*(\w+).*?\}\}", r"\1", phrasing.text).strip()
-
-
 def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Validator:
     """Return a validator by the cosine of sentence embeddings.
 
@@ -65,7 +60,7 @@ def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Val
     function = encoder_named(encoder) if isinstance(encoder, str) else encoder
 
     def similar(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        cosine = similarity(function, _plain(original), [_plain(candidate)])[0]
+        cosine = similarity(function, bare(original.text), [bare(candidate.text)])[0]
         return Verdict(validator="encoder", score=max(0.0, min(1.0, cosine)), threshold=threshold)
 
     return similar
@@ -149,7 +144,7 @@ def nli_validator(name: str, *, threshold: float = 0.5) -> Validator:
         import torch
 
         tokenizer, model, index = _nli_model(name)
-        first, second = _plain(original), _plain(candidate)
+        first, second = bare(original.text), bare(candidate.text)
         batch = tokenizer(
             [first, second], [second, first], return_tensors="pt", padding=True, truncation=True
         )
@@ -206,7 +201,7 @@ def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
         )
 
     def asked(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        texts = (_plain(original), _plain(candidate))
+        texts = (bare(original.text), bare(candidate.text))
         questions = [_QUESTION.format(one=one, two=two) for one, two in (texts, texts[::-1])]
         requests = [
             Request(kind="choice", text=text, continuations=(" yes", " no"))

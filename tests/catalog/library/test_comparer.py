@@ -20,7 +20,8 @@ LOGIC = Path(__file__).parents[3] / "benchmarks" / "meaning_pairs" / "weighing" 
 
 def tokenizer(texts: list[str], **_: object) -> dict:
     """Return ids of words, a mark before and after them, and which places are filled."""
-    rows = [[1, *(sum(map(ord, word)) % 97 + 3 for word in text.split()), 2] for text in texts]
+    words = [[word for word in text.split() if word.isascii()][:510] for text in texts]
+    rows = [[1, *(sum(map(ord, word)) % 97 + 3 for word in row), 2] for row in words]
     longest = max(map(len, rows))
     return {
         "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in rows]),
@@ -85,6 +86,15 @@ def test_words_in_another_place_are_seen(network):
 
     assert same != pytest.approx(other, abs=1e-4)
     assert network("Name the first box.", ["Name the last box."])[0] != pytest.approx(other)
+
+
+@pytest.mark.parametrize("text", ["", "\u200b ", "Pick one. " * 600])
+def test_what_cannot_be_read_to_its_end_is_not_vouched_for(network, text):
+    """No word, or more than the encoder reads: a number, and never one that speaks for the text."""
+    (odds,) = network("Pick one.", [text])
+
+    assert odds <= 0.0
+    assert network(text, ["Pick one."])[0] <= 0.0
 
 
 def test_the_shipped_weights_fit_the_encoder(monkeypatch):
