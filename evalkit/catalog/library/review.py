@@ -100,7 +100,7 @@ def _called(
         return called, chance, why
     asked = asked_validator(model)(origin, phrasing, labels)
     said: Class = "kept" if asked.passed else "changed"
-    why = why if asked.passed else f"{model}: {asked.score:.2f}"
+    why = why if asked.passed else f"the language model says {asked.score:.2f}"
     return said if called in ("look", said) else "look", chance, why
 
 

@@ -115,7 +115,7 @@ def test_a_language_model_decides_what_the_rules_leave_open(monkeypatch):
         ("changed", 0.9): "look",
         ("changed", 0.1): "changed",
     }
-    assert cases["look", 0.1][2] == "a:b: 0.10"
+    assert cases["look", 0.1][2] == "the language model says 0.10"
 
 
 def _asked(monkeypatch, said: str, score: float) -> bool:
